@@ -187,6 +187,11 @@ export interface FrameConnection {
    * A returned frame's buffers stay valid until the next call of `receive`.
    */
   receive(): Promise<Frame | null>;
+  /**
+   * Keeps the buffers of the frame that `receive` returned last valid until the returned function is called, also across
+   * later calls of `receive`. A connection without it: copy what must stay.
+   */
+  hold?(): () => void;
   /** Ends the connection now; pending calls reject. Safe to repeat. */
   close(): void;
 }

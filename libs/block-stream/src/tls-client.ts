@@ -1,0 +1,93 @@
+/** The agent's end: opens a block-stream connection and proves that the other end is the replication server it expects. */
+import { connect } from 'node:tls';
+import type { ConnectionOptions as TlsOptions, TLSSocket } from 'node:tls';
+import { LmsError, toLmsError } from '@lms/errors';
+import { ALPN_PROTOCOL } from './frames.ts';
+import { SOCKET_BUFFER_BYTES, TlsFrameConnection, brokenConnection } from './tls-connection.ts';
+import type { ConnectionOptions } from './tls-connection.ts';
+
+export const TLS_CIPHER = 'TLS_AES_256_GCM_SHA384';
+const CONNECT_TIMEOUT_MILLISECONDS = 15_000;
+
+export interface ConnectOptions extends ConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  /** SNI, and the name that the server's certificate must have. */
+  readonly serverName: string;
+  /** PEM. The manager's own CA: the only one that is trusted here. */
+  readonly ca: string;
+  readonly key: string;
+  readonly cert: string;
+  readonly signal: AbortSignal;
+  /** TCP and TLS together. Default 15,000. */
+  readonly connectTimeoutMilliseconds?: number;
+}
+
+export async function connectBlockStream(options: ConnectOptions): Promise<TlsFrameConnection> {
+  const peer = `${options.host}:${options.port}`;
+  const timeoutMilliseconds = options.connectTimeoutMilliseconds ?? CONNECT_TIMEOUT_MILLISECONDS;
+  options.signal.throwIfAborted();
+  // Both are documented for net sockets and honoured by tls.connect; its types leave them out.
+  const tlsOptions: TlsOptions & { readonly allowHalfOpen: boolean; readonly highWaterMark: number } = {
+    host: options.host,
+    port: options.port,
+    servername: options.serverName,
+    ca: options.ca,
+    key: options.key,
+    cert: options.cert,
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    ciphers: TLS_CIPHER,
+    ALPNProtocols: [ALPN_PROTOCOL],
+    allowHalfOpen: true,
+    highWaterMark: SOCKET_BUFFER_BYTES,
+    rejectUnauthorized: true,
+  };
+  const socket = connect(tlsOptions);
+  const deadline = AbortSignal.timeout(timeoutMilliseconds);
+  try {
+    await handshake(socket, AbortSignal.any([options.signal, deadline]));
+    requireProtocol(socket, peer);
+    return new TlsFrameConnection(socket, peer, options);
+  } catch (thrown) {
+    socket.destroy();
+    if (options.signal.aborted) throw toLmsError(options.signal.reason, `Connecting to ${peer}`);
+    if (deadline.aborted) {
+      throw new LmsError('DEADLINE_EXCEEDED', `${peer} did not answer within ${timeoutMilliseconds} ms`, {
+        action: 'Check that TCP 1500 of the replication server is reachable from here, and what listens there.',
+        cause: thrown,
+      });
+    }
+    if (thrown instanceof LmsError) throw thrown;
+    throw brokenConnection(peer, thrown instanceof Error ? thrown : new Error(String(thrown)));
+  }
+}
+
+function handshake(socket: TLSSocket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error: Error | null): void => {
+      socket.off('secureConnect', onSecure);
+      socket.off('error', settle);
+      socket.off('close', onClose);
+      signal.removeEventListener('abort', onAbort);
+      // Late errors of a socket that is given up have nobody to tell.
+      if (error !== null) socket.on('error', () => undefined);
+      if (error === null) resolve();
+      else reject(error);
+    };
+    const onSecure = (): void => settle(null);
+    const onClose = (): void => settle(new Error('closed during the TLS handshake'));
+    const onAbort = (): void => settle(toLmsError(signal.reason));
+    socket.once('secureConnect', onSecure);
+    socket.once('error', settle);
+    socket.once('close', onClose);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function requireProtocol(socket: TLSSocket, peer: string): void {
+  if (socket.alpnProtocol === ALPN_PROTOCOL) return;
+  throw new LmsError('UNAVAILABLE', `${peer} does not speak ${ALPN_PROTOCOL}`, {
+    action: 'Check that this address and port belong to a replication server, not to a web server or proxy.',
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * The replication server's end of TCP 1500.
+ *
+ * Situation: anybody can connect. Mechanism: TLS 1.3 with one cipher, a client certificate of our CA, ALPN, machine id
+ * from the certificate, SNI that agrees; only then is there a `FrameConnection`. Special cases: handshakes are bounded in
+ * number and time, since each costs signatures; connections above the bound are dropped before TLS sees them.
+ * Certificates are replaced without closing the listener. Failure: a refused connection is told to `onRefused`, and the
+ * others never notice.
+ */
+import { createServer as createTcpServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+import { LmsError, toLmsError } from '@lms/errors';
+import { ALPN_PROTOCOL } from './frames.ts';
+import { identifyMachine } from './peer-identity.ts';
+import { SOCKET_BUFFER_BYTES, TlsFrameConnection } from './tls-connection.ts';
+import type { ConnectionOptions } from './tls-connection.ts';
+import { TLS_CIPHER } from './tls-client.ts';
+
+/** A handshake takes a few milliseconds; a slow network some hundred. */
+const HANDSHAKE_TIMEOUT_MILLISECONDS = 10_000;
+/** More at once than a restart of some hundred agents makes, little enough to bound memory and signatures. */
+const MAXIMUM_CONCURRENT_HANDSHAKES = 64;
+
+export interface ListenerCertificates {
+  /** PEM: the manager's CA, and this server's key and chain. */
+  readonly ca: string;
+  readonly key: string;
+  readonly cert: string;
+}
+
+export interface BlockStreamPeer {
+  readonly machineId: string;
+  /** `host:port`, for logs. */
+  readonly address: string;
+}
+
+export interface ListenerOptions extends ListenerCertificates, ConnectionOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly trustDomain: string;
+  readonly onConnection: (connection: TlsFrameConnection, peer: BlockStreamPeer) => void;
+  readonly onRefused?: (error: LmsError, address: string) => void;
+  /** Default 10,000. */
+  readonly handshakeTimeoutMilliseconds?: number;
+  /** Default 64. */
+  readonly maximumConcurrentHandshakes?: number;
+}
+
+export interface BlockStreamListener {
+  readonly host: string;
+  readonly port: number;
+  /** New connections use these from now on. */
+  updateCertificates(certificates: ListenerCertificates): void;
+  /** Stops listening and ends every connection that is left. */
+  close(): Promise<void>;
+}
+
+export async function createBlockStreamListener(options: ListenerOptions): Promise<BlockStreamListener> {
+  const maximumHandshakes = options.maximumConcurrentHandshakes ?? MAXIMUM_CONCURRENT_HANDSHAKES;
+  const handshaking = new Set<Socket>();
+  const open = new Set<Socket>();
+  const refused = (thrown: unknown, address: string): void =>
+    options.onRefused?.(toLmsError(thrown, 'Block-stream handshake'), address);
+
+  const tls = createTlsServer({
+    ca: options.ca,
+    key: options.key,
+    cert: options.cert,
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    ciphers: TLS_CIPHER,
+    ALPNProtocols: [ALPN_PROTOCOL],
+    requestCert: true,
+    rejectUnauthorized: true,
+    handshakeTimeout: options.handshakeTimeoutMilliseconds ?? HANDSHAKE_TIMEOUT_MILLISECONDS,
+  });
+  tls.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+    refused(error, addressOf(socket));
+    socket.destroy();
+  });
+  tls.on('secureConnection', (socket: TLSSocket) => {
+    const address = addressOf(socket);
+    try {
+      const machineId = identifyMachine(socket, options.trustDomain);
+      const connection = new TlsFrameConnection(socket, `machine ${machineId} at ${address}`, options);
+      options.onConnection(connection, { machineId, address });
+    } catch (thrown) {
+      socket.on('error', () => undefined);
+      socket.destroy();
+      refused(thrown, address);
+    }
+  });
+
+  const tcp = createTcpServer(
+    { allowHalfOpen: true, noDelay: true, keepAlive: true, highWaterMark: SOCKET_BUFFER_BYTES },
+    (socket) => {
+      if (handshaking.size >= maximumHandshakes) {
+        socket.destroy();
+        refused(new LmsError('RESOURCE_EXHAUSTED', `${maximumHandshakes} handshakes are under way`), addressOf(socket));
+        return;
+      }
+      open.add(socket);
+      handshaking.add(socket);
+      socket.once('close', () => {
+        open.delete(socket);
+        handshaking.delete(socket);
+      });
+      tls.emit('connection', socket);
+    },
+  );
+  // The TLS socket that was made of a TCP socket has its remote port; that ends the handshake's count.
+  tls.prependListener('secureConnection', (socket: TLSSocket) => {
+    for (const candidate of handshaking) {
+      if (candidate.remotePort === socket.remotePort && candidate.remoteAddress === socket.remoteAddress) {
+        handshaking.delete(candidate);
+      }
+    }
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    tcp.once('error', reject);
+    tcp.listen(options.port, options.host, () => {
+      tcp.off('error', reject);
+      resolve();
+    });
+  });
+  const address = tcp.address() as AddressInfo;
+  return {
+    host: address.address,
+    port: address.port,
+    updateCertificates: (certificates) =>
+      tls.setSecureContext({
+        ca: certificates.ca,
+        key: certificates.key,
+        cert: certificates.cert,
+        minVersion: 'TLSv1.3',
+        maxVersion: 'TLSv1.3',
+        ciphers: TLS_CIPHER,
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        tcp.close(() => resolve());
+        for (const socket of open) socket.destroy();
+      }),
+  };
+}
+
+function addressOf(socket: Socket): string {
+  return `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+}
