@@ -6,8 +6,9 @@
  * `receive` wakes once per frame. Writes go one frame at a time, head and payload as buffers of their own, so that Node
  * never joins a payload into a copy; the next frame waits until the kernel has the last byte (R10: the window is one
  * frame and the kernel's socket buffer).
- * Special cases: heartbeats are sent and swallowed here; the silence limit counts only while somebody waits for a frame,
- * because we do not read while the store is slow. `allowHalfOpen` is on: without it Node drops what is not yet drained
+ * Special cases: an end that was silent for a while sends a heartbeat by itself, also while its core is busy; received ones
+ * go to the core like any frame. The silence limit counts only while somebody waits for a frame, because we do not read
+ * while the store is slow. `allowHalfOpen` is on: without it Node drops what is not yet drained
  * when the peer ends. After our `close` what the peer still sends is read and thrown away for a moment: closing with
  * unread bytes would reset the connection, and the peer would lose the ERROR frame that tells it why.
  * Failure: every end of the connection is one `LmsError`, given to whoever waits and to every later call.
@@ -147,9 +148,8 @@ export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
       while (this.#ready === null) {
         const decoded = this.#decoder.next();
         if (decoded !== null) {
-          if (decoded.frame.type === 'heartbeat') decoded.release();
-          else this.#ready = decoded;
-          continue;
+          this.#ready = decoded;
+          break;
         }
         const chunk = this.#socket.read() as Uint8Array | null;
         if (chunk === null) break;

@@ -1,0 +1,80 @@
+/** The replicas of all machines that this server is in charge of: finds or makes the machine's, and hands it the connection. */
+import { LmsError, toLmsError } from '@lms/errors';
+import { protocolViolation } from '@lms/block-stream';
+import type { FrameConnection, HelloFrame } from '@lms/block-stream';
+import { MachineReplica, notAssigned } from './machine-replica.ts';
+import type { ReplicationPorts } from './ports.ts';
+import { sayLastWord } from './session.ts';
+
+/** From the end of the TLS handshake to the hello: it is the first thing that an agent sends. */
+const HELLO_TIMEOUT_MILLISECONDS = 15_000;
+
+export class MachineReplicas {
+  readonly #ports: ReplicationPorts;
+  readonly #replicas = new Map<string, MachineReplica>();
+  #closed: LmsError | null = null;
+
+  constructor(ports: ReplicationPorts) {
+    this.#ports = ports;
+  }
+
+  /** Serves one connection to its end. `machineId` is what the certificate says. Never rejects. */
+  async serve(machineId: string, connection: FrameConnection): Promise<void> {
+    try {
+      if (this.#ports.assignment(machineId) === null) throw notAssigned(machineId);
+      const hello = await this.#receiveHello(connection);
+      await this.replica(machineId).serve(hello, connection);
+    } catch (thrown) {
+      const error = toLmsError(thrown);
+      this.#ports.observer.sessionEnded(machineId, error);
+      await sayLastWord(connection, error, this.#ports.clock);
+      connection.close();
+    }
+  }
+
+  async #receiveHello(connection: FrameConnection): Promise<HelloFrame> {
+    const received = new AbortController();
+    const frame = await Promise.race([
+      connection.receive(),
+      this.#ports.clock.sleep(HELLO_TIMEOUT_MILLISECONDS, received.signal).then(() => {
+        throw new LmsError('DEADLINE_EXCEEDED', `No HELLO within ${HELLO_TIMEOUT_MILLISECONDS} ms`);
+      }),
+    ]).finally(() => received.abort());
+    if (frame === null) throw new LmsError('UNAVAILABLE', 'The agent closed the connection before its HELLO');
+    if (frame.type !== 'hello') throw protocolViolation(frame.type, 'type', 'the first frame must be HELLO');
+    return frame;
+  }
+
+  /** The replica of an assigned machine, for sessions and for work beside them. */
+  replica(machineId: string): MachineReplica {
+    if (this.#closed !== null) throw this.#closed;
+    if (this.#ports.assignment(machineId) === null) throw notAssigned(machineId);
+    let replica = this.#replicas.get(machineId);
+    if (replica === undefined) {
+      replica = new MachineReplica(machineId, this.#ports);
+      this.#replicas.set(machineId, replica);
+    }
+    return replica;
+  }
+
+  /** Those that were used since the start. */
+  all(): readonly MachineReplica[] {
+    return [...this.#replicas.values()];
+  }
+
+  /** Cuts the sessions of machines that are not assigned any more, and closes their stores. */
+  async closeUnassigned(): Promise<void> {
+    const gone = this.all().filter((replica) => this.#ports.assignment(replica.machineId) === null);
+    for (const replica of gone) this.#replicas.delete(replica.machineId);
+    await Promise.all(gone.map((replica) => replica.close(notAssigned(replica.machineId))));
+  }
+
+  /** Ends everything in order: sessions get an ERROR that lets them come back, store calls under way finish. */
+  async close(): Promise<void> {
+    this.#closed ??= new LmsError('UNAVAILABLE', 'The replication server is stopping', {
+      action: 'The agent connects again by itself.',
+    });
+    const error = this.#closed;
+    await Promise.all(this.all().map((replica) => replica.close(error)));
+  }
+}
