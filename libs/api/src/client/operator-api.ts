@@ -1,0 +1,192 @@
+/** What an operator (the command line, the console) asks of the manager. */
+import type { Agent } from 'undici';
+import {
+  CreateTokenAnswer,
+  InitiationReport,
+  JoinToken,
+  JoinTokenPage,
+  LogsAnswer,
+  Machine,
+  MachinePage,
+  MachineSettings,
+  Operation,
+  OperationAccepted,
+  PointPage,
+  Series,
+  Status,
+  type CreatePointRequest,
+  type CreateTokenRequest,
+  type LogsQuery,
+  type MachineSettingsChange,
+  type PageQuery,
+  type SeriesQuery,
+} from '../schemas/index.ts';
+import { LONG_POLL_MARGIN_MILLISECONDS } from './agent-api.ts';
+import { ApiClient } from './api-client.ts';
+import { operatorAuthorization } from './authorization.ts';
+import { EXPORT_SHA256_TRAILER, EXPORT_SIZE_HEADER } from './replication-server-api.ts';
+import { createDispatcher } from './trust.ts';
+
+export interface OperatorOptions {
+  readonly managerUrl: string;
+  /** null: only the system's store is trusted. */
+  readonly caPem: string | null;
+  readonly apiToken: string;
+  readonly retries?: number;
+}
+
+export interface DiskImage {
+  /** Of the whole raw disk. */
+  readonly sizeBytes: number;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Hex; what the manager received. null until the body has ended. */
+  sha256(): string | null;
+}
+
+export class OperatorApi {
+  private readonly dispatcher: Agent;
+  private readonly client: ApiClient;
+
+  constructor(options: OperatorOptions) {
+    this.dispatcher = createDispatcher(options.caPem);
+    this.client = new ApiClient({
+      managerUrl: options.managerUrl,
+      dispatcher: this.dispatcher,
+      authorization: operatorAuthorization(options.apiToken),
+      ...(options.retries === undefined ? {} : { retries: options.retries }),
+    });
+  }
+
+  status(signal: AbortSignal): Promise<Status> {
+    return this.client.call({ method: 'GET', path: '/v1/status', answer: Status, signal });
+  }
+
+  createToken(request: CreateTokenRequest, signal: AbortSignal): Promise<CreateTokenAnswer> {
+    return this.client.call({ method: 'POST', path: '/v1/tokens', body: request, answer: CreateTokenAnswer, signal });
+  }
+
+  listTokens(page: PageQuery, signal: AbortSignal): Promise<JoinTokenPage> {
+    return this.client.call({ method: 'GET', path: '/v1/tokens', query: { ...page }, answer: JoinTokenPage, signal });
+  }
+
+  revokeToken(tokenId: string, signal: AbortSignal): Promise<JoinToken> {
+    const path = `/v1/tokens/${encodeURIComponent(tokenId)}`;
+    return this.client.call({ method: 'DELETE', path, answer: JoinToken, signal });
+  }
+
+  listMachines(page: PageQuery, signal: AbortSignal): Promise<MachinePage> {
+    return this.client.call({ method: 'GET', path: '/v1/machines', query: { ...page }, answer: MachinePage, signal });
+  }
+
+  machine(idOrName: string, signal: AbortSignal): Promise<Machine> {
+    return this.client.call({ method: 'GET', path: machinePath(idOrName), answer: Machine, signal });
+  }
+
+  initiation(idOrName: string, signal: AbortSignal): Promise<InitiationReport> {
+    const path = `${machinePath(idOrName)}/initiation`;
+    return this.client.call({ method: 'GET', path, answer: InitiationReport, signal });
+  }
+
+  machineAction(
+    idOrName: string,
+    action: 'pause' | 'resume' | 'rescan',
+    signal: AbortSignal,
+  ): Promise<OperationAccepted> {
+    const path = `${machinePath(idOrName)}/${action}`;
+    return this.client.call({ method: 'POST', path, answer: OperationAccepted, signal });
+  }
+
+  machineSettings(idOrName: string, signal: AbortSignal): Promise<MachineSettings> {
+    const path = `${machinePath(idOrName)}/settings`;
+    return this.client.call({ method: 'GET', path, answer: MachineSettings, signal });
+  }
+
+  changeMachineSettings(
+    idOrName: string,
+    change: MachineSettingsChange,
+    signal: AbortSignal,
+  ): Promise<MachineSettings> {
+    const path = `${machinePath(idOrName)}/settings`;
+    return this.client.call({ method: 'PATCH', path, body: change, answer: MachineSettings, signal });
+  }
+
+  machineStatistics(idOrName: string, query: SeriesQuery, signal: AbortSignal): Promise<Series> {
+    const path = `${machinePath(idOrName)}/statistics`;
+    return this.client.call({ method: 'GET', path, query: { ...query }, answer: Series, signal });
+  }
+
+  /** `idempotencyKey`: the same key again returns the same operation, so the call may be repeated. */
+  createPoint(
+    idOrName: string,
+    request: CreatePointRequest,
+    idempotencyKey: string,
+    signal: AbortSignal,
+  ): Promise<OperationAccepted> {
+    return this.client.call({
+      method: 'POST',
+      path: `${machinePath(idOrName)}/points`,
+      body: request,
+      headers: { 'idempotency-key': idempotencyKey },
+      answer: OperationAccepted,
+      signal,
+      repeatable: true,
+    });
+  }
+
+  /** Answers when the operation is over, or after `waitSeconds` (at most 25) as it then is. */
+  operation(operationId: string, waitSeconds: number, signal: AbortSignal): Promise<Operation> {
+    return this.client.call({
+      method: 'GET',
+      path: `/v1/operations/${encodeURIComponent(operationId)}`,
+      query: { wait: waitSeconds },
+      answer: Operation,
+      signal,
+      timeoutMilliseconds: waitSeconds * 1_000 + LONG_POLL_MARGIN_MILLISECONDS,
+    });
+  }
+
+  /** Oldest first. */
+  listPoints(idOrName: string, page: PageQuery, signal: AbortSignal): Promise<PointPage> {
+    const path = `${machinePath(idOrName)}/points`;
+    return this.client.call({ method: 'GET', path, query: { ...page }, answer: PointPage, signal });
+  }
+
+  deletePoint(idOrName: string, sequence: number, signal: AbortSignal): Promise<OperationAccepted> {
+    const path = `${machinePath(idOrName)}/points/${sequence}`;
+    return this.client.call({ method: 'DELETE', path, answer: OperationAccepted, signal });
+  }
+
+  verifyPoint(idOrName: string, sequence: number, signal: AbortSignal): Promise<OperationAccepted> {
+    const path = `${machinePath(idOrName)}/points/${sequence}/verify`;
+    return this.client.call({ method: 'POST', path, answer: OperationAccepted, signal });
+  }
+
+  /** The raw disk of a point. The stream fails when it is not whole; compare the length and the SHA-256 at its end. */
+  async diskImage(idOrName: string, sequence: number, diskId: string, signal: AbortSignal): Promise<DiskImage> {
+    const path = `${machinePath(idOrName)}/points/${sequence}/disks/${encodeURIComponent(diskId)}/image`;
+    const download = await this.client.download(path, signal);
+    return {
+      sizeBytes: Number(download.headers[EXPORT_SIZE_HEADER]),
+      body: download.body,
+      sha256: () => download.trailers[EXPORT_SHA256_TRAILER] ?? null,
+    };
+  }
+
+  logs(query: LogsQuery, signal: AbortSignal): Promise<LogsAnswer> {
+    return this.client.call({
+      method: 'GET',
+      path: '/v1/logs',
+      query: { ...query },
+      answer: LogsAnswer,
+      signal,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.dispatcher.destroy();
+  }
+}
+
+function machinePath(idOrName: string): string {
+  return `/v1/machines/${encodeURIComponent(idOrName)}`;
+}

@@ -1,0 +1,12 @@
+/** What is said over 443: schemas that both ends validate with, and clients for agents, replication servers and operators. */
+export * from './schemas/index.ts';
+export { AgentApi, enrolAgent, type CallerOptions } from './client/agent-api.ts';
+export { ApiClient, managerOrigin, type ApiClientOptions, type Authorization } from './client/api-client.ts';
+export { OperatorApi, type DiskImage, type OperatorOptions } from './client/operator-api.ts';
+export {
+  EXPORT_SHA256_TRAILER,
+  EXPORT_SIZE_HEADER,
+  ReplicationServerApi,
+  enrolReplicationServer,
+} from './client/replication-server-api.ts';
+export { certificateSha256, createDispatcher, fetchManagerCa } from './client/trust.ts';

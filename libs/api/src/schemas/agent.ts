@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import { JoinTokenSecret } from './authority.ts';
+import {
+  MAXIMUM_DISKS,
+  MAXIMUM_LOG_ATTRIBUTES,
+  MAXIMUM_LOG_BATCH,
+  MAXIMUM_LOG_MESSAGE_LENGTH,
+  MAXIMUM_STATISTICS_BATCH,
+} from './limits.ts';
+import { MachineSettings } from './machine.ts';
+import {
+  Count,
+  Device,
+  DiskId,
+  Instant,
+  Inventory,
+  MachineId,
+  MachineName,
+  OperationId,
+  Pem,
+  Sentence,
+  Sequence,
+  Version,
+  WaitSeconds,
+} from './values.ts';
+import { Consistency, LogLevel, ReplicationState, StallCause, Tracker } from './words.ts';
+
+export const DiskReport = z.strictObject({ diskId: DiskId, device: Device, sizeBytes: Count });
+export type DiskReport = z.infer<typeof DiskReport>;
+const Disks = z
+  .array(DiskReport)
+  .max(MAXIMUM_DISKS)
+  .refine((disks) => new Set(disks.map((disk) => disk.diskId)).size === disks.length, 'names one disk twice');
+
+export const EnrolAgentRequest = z.strictObject({
+  token: JoinTokenSecret,
+  csrPem: Pem,
+  name: MachineName,
+  version: Version,
+  disks: Disks.min(1),
+  inventory: Inventory,
+});
+export type EnrolAgentRequest = z.infer<typeof EnrolAgentRequest>;
+export const EnrolAgentAnswer = z.object({
+  machineId: MachineId,
+  name: z.string(),
+  certificatePem: Pem,
+  caPem: Pem,
+  trustDomain: z.string().min(1).max(255),
+});
+export type EnrolAgentAnswer = z.infer<typeof EnrolAgentAnswer>;
+
+export const HeartbeatRequest = z.strictObject({
+  version: Version,
+  bootId: z.string().min(1).max(64),
+  /** The agent's own name for its machine: used when the manager lost its state and knows the machine no more. */
+  name: MachineName.optional(),
+  disks: Disks,
+  inventory: Inventory.optional(),
+});
+export type HeartbeatRequest = z.infer<typeof HeartbeatRequest>;
+export const HeartbeatAnswer = z.object({
+  /** null: there is no replication server for this machine yet. */
+  blockStream: z.object({ host: z.string(), port: z.int().min(1).max(65_535), serverName: z.string() }).nullable(),
+  settings: MachineSettings,
+  desired: z.object({ paused: z.boolean() }),
+  heartbeatSeconds: z.number().positive(),
+});
+export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
+
+export const CommandsQuery = z.strictObject({
+  wait: WaitSeconds,
+  /** Ids, with commas, of the commands that the agent is at work on: they are not sent again. */
+  known: z
+    .string()
+    .max(4_096)
+    .regex(/^[0-9a-f-]+(,[0-9a-f-]+)*$/, 'must be ids of operations with commas between them')
+    .optional(),
+});
+export const AgentCommand = z.object({
+  id: OperationId,
+  kind: z.enum(['createPoint', 'rescan', 'pause', 'resume']),
+  consistency: Consistency.optional(),
+  deadline: Instant,
+  traceparent: z.string().max(64).optional(),
+});
+export type AgentCommand = z.infer<typeof AgentCommand>;
+export const CommandsAnswer = z.object({ commands: z.array(AgentCommand) });
+export type CommandsAnswer = z.infer<typeof CommandsAnswer>;
+
+export const CommandResult = z.strictObject({
+  state: z.enum(['succeeded', 'failed']),
+  /** A code of @lms/errors. */
+  code: z.string().max(64).optional(),
+  message: Sentence.optional(),
+  /** createPoint: the point made. */
+  sequence: Sequence.optional(),
+});
+export type CommandResult = z.infer<typeof CommandResult>;
+
+export const AgentStatistics = z.strictObject({
+  at: Instant,
+  state: ReplicationState,
+  stallCause: StallCause.nullable(),
+  stallDetail: Sentence.nullable(),
+  detail: Sentence.nullable(),
+  disks: z
+    .array(z.strictObject({ diskId: DiskId, replicatedBytes: Count, backlogBytes: Count, tracker: Tracker }))
+    .max(MAXIMUM_DISKS),
+  bytesReadSource: Count,
+  bytesSentWire: Count,
+  bytesRaw: Count,
+  chunksRaw: Count,
+  chunksCompressed: Count,
+  trackerLosses: Count,
+  lastPauseMicroseconds: Count.nullable(),
+  residentBytes: Count,
+  cpuSeconds: z.number().nonnegative(),
+});
+export type AgentStatistics = z.infer<typeof AgentStatistics>;
+export const AgentStatisticsBatch = z.strictObject({
+  batch: z.array(AgentStatistics).min(1).max(MAXIMUM_STATISTICS_BATCH),
+});
+export type AgentStatisticsBatch = z.infer<typeof AgentStatisticsBatch>;
+
+const LogAttribute = z.union([z.string().max(4_096), z.number(), z.boolean(), z.null()]);
+export const LogRecord = z.strictObject({
+  at: Instant,
+  level: LogLevel,
+  message: z.string().max(MAXIMUM_LOG_MESSAGE_LENGTH),
+  attributes: z
+    .record(z.string().max(128), LogAttribute)
+    .refine((attributes) => Object.keys(attributes).length <= MAXIMUM_LOG_ATTRIBUTES, 'has more than 64 attributes')
+    .optional(),
+});
+export type LogRecord = z.infer<typeof LogRecord>;
+export const LogBatch = z.strictObject({ batch: z.array(LogRecord).min(1).max(MAXIMUM_LOG_BATCH) });
+export type LogBatch = z.infer<typeof LogBatch>;

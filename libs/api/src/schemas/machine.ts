@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { Point } from './point.ts';
+import { Count, Device, DiskId, Instant, MachineId, Sentence } from './values.ts';
+import {
+  Compression,
+  InitiationStep,
+  LifecycleState,
+  ReplicationState,
+  StallCause,
+  StepState,
+  Tracker,
+} from './words.ts';
+
+/** MACHINE of the command line. Unknown is null, never 0. */
+export const Machine = z.object({
+  id: MachineId,
+  name: z.string(),
+  replicationState: ReplicationState.nullable(),
+  stallCause: StallCause.nullable(),
+  /** One sentence about the state, for people. */
+  detail: Sentence.nullable(),
+  lifecycleState: LifecycleState.nullable(),
+  lagSeconds: z.number().nullable(),
+  backlogBytes: Count.nullable(),
+  lastPoint: Point.nullable(),
+  agent: z.object({ version: z.string().nullable(), connected: z.boolean(), lastSeenAt: Instant.nullable() }),
+  disks: z.array(
+    z.object({
+      id: DiskId,
+      device: Device,
+      sizeBytes: Count,
+      replicatedBytes: Count.nullable(),
+      backlogBytes: Count.nullable(),
+      tracker: Tracker.nullable(),
+    }),
+  ),
+});
+export type Machine = z.infer<typeof Machine>;
+
+export const MachinePage = z.object({ machines: z.array(Machine), nextPageToken: z.string().nullable() });
+export type MachinePage = z.infer<typeof MachinePage>;
+
+export const InitiationReport = z.object({
+  steps: z.array(
+    z.object({
+      step: InitiationStep,
+      state: StepState,
+      error: Sentence.nullable(),
+      nextAttemptAt: Instant.nullable(),
+      changedAt: Instant.nullable(),
+    }),
+  ),
+});
+export type InitiationReport = z.infer<typeof InitiationReport>;
+
+/** Replication settings of one machine. */
+export const MachineSettings = z.object({
+  /** How often a point is attempted when the machine is quiet. */
+  pointIntervalSeconds: z.int().min(1).max(86_400),
+  /** At most this often by freezing, unless asked. */
+  freezeIntervalSeconds: z.int().min(1).max(86_400),
+  freezing: z.boolean(),
+  compression: Compression,
+});
+export type MachineSettings = z.infer<typeof MachineSettings>;
+export const MachineSettingsChange = MachineSettings.partial().strict();
+export type MachineSettingsChange = z.infer<typeof MachineSettingsChange>;
+
+export const RetentionRow = z.object({
+  everySeconds: z.int().positive().max(31_536_000),
+  keepSeconds: z.int().positive().max(315_360_000),
+});
+export type RetentionRow = z.infer<typeof RetentionRow>;
+
+/** One instant of a machine's statistics. */
+export const SeriesSample = z.object({
+  at: Instant,
+  replicationState: ReplicationState.nullable(),
+  lagSeconds: z.number().nullable(),
+  backlogBytes: Count.nullable(),
+  replicatedBytes: Count.nullable(),
+  bytesReadSource: Count.nullable(),
+  bytesSentWire: Count.nullable(),
+  bytesRaw: Count.nullable(),
+  lastPauseMicroseconds: Count.nullable(),
+  residentBytes: Count.nullable(),
+  cpuSeconds: z.number().nullable(),
+  trackerLosses: Count.nullable(),
+});
+export const SeriesQuery = z.strictObject({
+  since: Instant.optional(),
+  limit: z.coerce.number<string | number>().int().min(1).max(10_000).default(1_000),
+});
+export type SeriesQuery = z.input<typeof SeriesQuery>;
+export const Series = z.object({ samples: z.array(SeriesSample) });
+export type Series = z.infer<typeof Series>;

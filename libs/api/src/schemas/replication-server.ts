@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import { JoinTokenSecret } from './authority.ts';
+import { MAXIMUM_POINTS_PER_REPORT, MAXIMUM_STATISTICS_BATCH } from './limits.ts';
+import { RetentionRow } from './machine.ts';
+import { VerifyReport } from './operation.ts';
+import { PointReport } from './point.ts';
+import {
+  Count,
+  DiskId,
+  Instant,
+  MachineId,
+  OperationId,
+  Pem,
+  ReplicationServerName,
+  Sentence,
+  Sequence,
+  Version,
+  WaitSeconds,
+} from './values.ts';
+import { StallCause } from './words.ts';
+
+export const EnrolReplicationServerRequest = z.strictObject({
+  token: JoinTokenSecret,
+  csrPem: Pem,
+  name: ReplicationServerName,
+  version: Version,
+});
+export type EnrolReplicationServerRequest = z.infer<typeof EnrolReplicationServerRequest>;
+export const EnrolReplicationServerAnswer = z.object({
+  name: ReplicationServerName,
+  certificatePem: Pem,
+  caPem: Pem,
+  trustDomain: z.string().min(1).max(255),
+});
+export type EnrolReplicationServerAnswer = z.infer<typeof EnrolReplicationServerAnswer>;
+
+/** `revision` is opaque: give back the one of the last answer, or none for an answer at once. */
+export const AssignmentsQuery = z.strictObject({
+  revision: z
+    .string()
+    .regex(/^\d{1,20}\.\d{1,20}$/, 'must be the revision of an earlier answer')
+    .optional(),
+  wait: WaitSeconds,
+});
+export const ReplicationTask = z.object({
+  id: OperationId,
+  kind: z.enum(['verify', 'export', 'delete']),
+  machineId: MachineId,
+  sequence: Sequence,
+  diskId: DiskId.optional(),
+  traceparent: z.string().max(64).optional(),
+});
+export type ReplicationTask = z.infer<typeof ReplicationTask>;
+export const AssignedMachine = z.object({
+  machineId: MachineId,
+  name: z.string(),
+  settings: z.object({ retention: z.array(RetentionRow), floorBytes: Count.nullable() }),
+});
+export type AssignedMachine = z.infer<typeof AssignedMachine>;
+export const AssignmentsAnswer = z.object({
+  revision: z.string(),
+  machines: z.array(AssignedMachine),
+  /** All that are not done: a task stays listed until its result has come. */
+  tasks: z.array(ReplicationTask),
+});
+export type AssignmentsAnswer = z.infer<typeof AssignmentsAnswer>;
+
+export const ReadyReport = z.strictObject({
+  /** What agents connect to. */
+  address: z.string().min(1).max(255),
+  port: z.int().min(1).max(65_535),
+  freeBytes: Count,
+  pid: z.int().positive().optional(),
+  version: Version,
+});
+export type ReadyReport = z.infer<typeof ReadyReport>;
+
+export const ReplicationServerStatistics = z.strictObject({
+  at: Instant,
+  machineId: MachineId,
+  session: z.enum(['connected', 'absent']),
+  bytesReceivedWire: Count,
+  bytesRaw: Count,
+  bytesWritten: Count,
+  lastMark: Count,
+  pointsCount: Count,
+  usedBytes: Count,
+  freeBytes: Count,
+  stallCause: StallCause.nullable(),
+  stallDetail: Sentence.nullable().default(null),
+  /** Facts that this server has seen, for the initiation steps. */
+  steps: z.strictObject({ stagingDisks: z.boolean(), connected: z.boolean(), dataTransfer: z.boolean() }),
+  residentBytes: Count,
+  cpuSeconds: z.number().nonnegative(),
+});
+export type ReplicationServerStatistics = z.input<typeof ReplicationServerStatistics>;
+export const ReplicationServerStatisticsBatch = z.strictObject({
+  batch: z.array(ReplicationServerStatistics).min(1).max(MAXIMUM_STATISTICS_BATCH),
+});
+
+/** `complete`: these are all that there are; the manager's list becomes them. */
+export const PointsReport = z.strictObject({
+  complete: z.boolean(),
+  points: z.array(PointReport).max(MAXIMUM_POINTS_PER_REPORT),
+});
+export type PointsReport = z.infer<typeof PointsReport>;
+
+export const TaskResult = z.strictObject({
+  state: z.enum(['succeeded', 'failed']),
+  code: z.string().max(64).optional(),
+  message: Sentence.optional(),
+  /** verify. */
+  report: VerifyReport.optional(),
+});
+export type TaskResult = z.infer<typeof TaskResult>;
+
+/** What the gateway received of an export; the sender compares. */
+export const ExportReceipt = z.object({ sizeBytes: Count, sha256: z.string() });
+export type ExportReceipt = z.infer<typeof ExportReceipt>;
