@@ -273,7 +273,7 @@ function decodeHelloAnswer(reader: ByteReader): HelloAnswerFrame {
   );
   const lastMark =
     reader.u8('lastMark.present', 0, 1) === 1
-      ? { mapEpoch: reader.token('lastMark.mapEpoch'), markId: reader.u64('lastMark.markId', 1) }
+      ? { mapEpoch: reader.token('lastMark.mapEpoch'), markId: reader.u64('lastMark.markId') }
       : null;
   const lastCheckpoint =
     reader.u8('lastCheckpoint.present', 0, 1) === 1

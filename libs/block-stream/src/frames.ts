@@ -63,7 +63,10 @@ export interface HelloAnswerFrame {
   /** 32 bytes: AES-256 key of the machine's GMAC digests. */
   readonly digestKey: Uint8Array;
   readonly disks: readonly HelloAnswerDisk[];
-  /** R18: last durable mark, and the epoch it belongs to; null when there is none. */
+  /**
+   * R18: last durable mark before this hello, and the epoch it belongs to (0: a hello of that epoch, no mark yet); null when
+   * there is none. A hello of another epoch makes mark 0 of its own epoch durable before any of its data is applied.
+   */
   readonly lastMark: { readonly mapEpoch: string; readonly markId: number } | null;
   /** R18: last committed checkpoint; null when there is none. */
   readonly lastCheckpoint: { readonly checkpointId: string; readonly sequence: number } | null;

@@ -48,7 +48,7 @@ const helloAnswer: Arbitrary<HelloAnswerFrame> = fc.record({
       selector: (disk) => disk.diskId,
     })
     .map((disks) => disks.map((disk, index) => ({ ...disk, diskIndex: index }))),
-  lastMark: fc.option(fc.record({ mapEpoch: token(), markId: positive })),
+  lastMark: fc.option(fc.record({ mapEpoch: token(), markId: natural })),
   lastCheckpoint: fc.option(fc.record({ checkpointId: token(), sequence: positive })),
 });
 

@@ -110,7 +110,9 @@ export class MachineReplica {
 
   async #start(hello: HelloFrame, connection: FrameConnection, fencingGeneration: number) {
     const store = await this.store();
-    const ensured = await store.ensureDisks(hello.disks).catch((thrown: unknown) => this.#storeFailed(store, thrown));
+    const { ensured, lastMark } = await this.#prepareStore(store, hello).catch((thrown: unknown) =>
+      this.#storeFailed(store, thrown),
+    );
     const session = new ReplicationSession(
       {
         connection,
@@ -130,13 +132,24 @@ export class MachineReplica {
       fencingGeneration,
       digestKey: store.digestKey,
       disks: ensured.map(({ disk, empty }) => ({ diskId: disk.diskId, diskIndex: disk.diskIndex, empty })),
-      lastMark: store.lastMark(),
+      lastMark,
       lastCheckpoint: store.lastCheckpoint(),
     });
     this.#ports.observer.sessionStarted(this.machineId, fencingGeneration);
     const current = { session, ended: this.#run(session, store) };
     this.#current = current;
     return current;
+  }
+
+  /**
+   * R18: a hello of another epoch is made durable before its data, so that an older life of the agent's map, should it come
+   * back, sees that its marks no longer tell what is here, and rescans.
+   */
+  async #prepareStore(store: StagingStore, hello: HelloFrame) {
+    const ensured = await store.ensureDisks(hello.disks);
+    const lastMark = store.lastMark();
+    if (lastMark?.mapEpoch !== hello.mapEpoch) await store.mark(hello.mapEpoch, 0);
+    return { ensured, lastMark };
   }
 
   async #run(session: ReplicationSession, store: StagingStore): Promise<LmsError | null> {

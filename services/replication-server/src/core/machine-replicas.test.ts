@@ -139,7 +139,7 @@ test('writes reach the store in their order, compressed or not, and a mark is ac
   await agent.send(write(10));
   await agent.send({ type: 'mark', markId: 1 });
   expect(await agent.receive()).toEqual({ type: 'markAck', markId: 1 });
-  expect(onlyStore().calls).toEqual(['write 0 3+2', 'write 0 0+1', 'zero 0 5+4', 'write 0 10+1', 'mark 1']);
+  expect(onlyStore().calls).toEqual(['mark 0', 'write 0 3+2', 'write 0 0+1', 'zero 0 5+4', 'write 0 10+1', 'mark 1']);
   expect(onlyStore().data.get(0)?.get(3)).toEqual(zstd.payload);
 });
 
@@ -183,6 +183,19 @@ test('repeating a checkpoint id, also in a later session, returns the same point
   expect(await second.agent.receive()).toEqual(ack);
 });
 
+test('a hello of another map epoch is durable before its data, and the answer tells the mark from before (R18)', async () => {
+  const first = await open();
+  await first.agent.send({ type: 'mark', markId: 4 });
+  await first.agent.receive();
+  const same = await open();
+  expect(same.answer.lastMark).toEqual({ mapEpoch: 'epoch', markId: 4 });
+  const other = await open({ ...hello, mapEpoch: 'another' });
+  expect(other.answer.lastMark).toEqual({ mapEpoch: 'epoch', markId: 4 });
+  const back = await open();
+  expect(back.answer.lastMark).toEqual({ mapEpoch: 'another', markId: 0 });
+  expect(onlyStore().calls).toEqual(['mark 0', 'mark 4', 'mark 0', 'mark 0']);
+});
+
 test('data that does not match its digest never reaches the store (R9)', async () => {
   const { agent } = await open();
   const frame = write(0, 2);
@@ -192,7 +205,7 @@ test('data that does not match its digest never reaches the store (R9)', async (
     code: 'PROTOCOL_VIOLATION',
     message: expect.stringContaining('digests'),
   });
-  expect(onlyStore().calls).toEqual([]);
+  expect(onlyStore().calls).toEqual(['mark 0']);
 });
 
 test('a decompression bomb ends the session and touches no disk (R8)', async () => {
@@ -203,14 +216,14 @@ test('a decompression bomb ends the session and touches no disk (R8)', async () 
     code: 'PROTOCOL_VIOLATION',
     message: expect.stringContaining('payload'),
   });
-  expect(onlyStore().calls).toEqual([]);
+  expect(onlyStore().calls).toEqual(['mark 0']);
 });
 
 test('data that decompresses to less than announced is refused (R8)', async () => {
   const { agent } = await open();
   await agent.send({ ...write(0), codec: 'zstd', payload: zstdCompressSync(Buffer.alloc(100)) });
   expect(await nextError(agent)).toMatchObject({ code: 'PROTOCOL_VIOLATION' });
-  expect(onlyStore().calls).toEqual([]);
+  expect(onlyStore().calls).toEqual(['mark 0']);
 });
 
 const outOfRange: readonly (readonly [string, Frame])[] = [
@@ -230,7 +243,7 @@ for (const [what, frame] of outOfRange) {
     const { agent } = await open();
     await agent.send(frame);
     expect(await nextError(agent)).toMatchObject({ code: 'PROTOCOL_VIOLATION' });
-    expect(onlyStore().calls).toEqual([]);
+    expect(onlyStore().calls).toEqual(['mark 0']);
   });
 }
 
@@ -255,7 +268,7 @@ test('a newer session fences the older: not even frames that had arrived reach t
   expect(await second.agent.receive()).toMatchObject({ type: 'helloAnswer', fencingGeneration: 2 });
   await second.agent.send({ type: 'mark', markId: 2 });
   expect(await second.agent.receive()).toEqual({ type: 'markAck', markId: 2 });
-  expect(onlyStore().calls).toEqual(['write 0 0+1', 'mark 2']);
+  expect(onlyStore().calls).toEqual(['mark 0', 'write 0 0+1', 'mark 2']);
   await first.ended;
   expect(ends[0]?.code).toBe('FENCED');
 });
@@ -328,6 +341,6 @@ test('closing finishes the store call under way and tells the agent that it may 
   expect(onlyStore().closed).toBe(false);
   gate.resolve();
   await closing;
-  expect(onlyStore().calls).toEqual(['write 0 0+1']);
+  expect(onlyStore().calls).toEqual(['mark 0', 'write 0 0+1']);
   expect(onlyStore().closed).toBe(true);
 });

@@ -78,10 +78,18 @@ export interface StagingStore {
    * Makes sure that the store has these disks, in this order of index; returns for each whether the store holds nothing of it.
    * A known disk with another size is FAILED_PRECONDITION.
    */
-  ensureDisks(disks: readonly Omit<StagingDisk, 'diskIndex'>[]): Promise<readonly { disk: StagingDisk; empty: boolean }[]>;
+  ensureDisks(
+    disks: readonly Omit<StagingDisk, 'diskIndex'>[],
+  ): Promise<readonly { disk: StagingDisk; empty: boolean }[]>;
 
   /** `data` is whole blocks (the disk's last may be short) whose digests were verified. STAGING_FULL at the floor of free space. */
-  write(diskIndex: number, firstBlock: number, blockCount: number, data: Uint8Array, digests: Uint8Array): Promise<void>;
+  write(
+    diskIndex: number,
+    firstBlock: number,
+    blockCount: number,
+    data: Uint8Array,
+    digests: Uint8Array,
+  ): Promise<void>;
   zero(diskIndex: number, firstBlock: number, blockCount: number): Promise<void>;
   /**
    * Digests of the replica as it is after every write before. 16 zero bytes where none is known, or where an unclean end may have
