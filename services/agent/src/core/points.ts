@@ -127,6 +127,10 @@ export class PointMaker {
     this.#requests = this.#requests.filter((request) => request.deadlineMilliseconds > now);
     const why = obstacle ?? this.#lastVoid?.reason ?? 'no attempt was possible yet';
     for (const request of expired) fail(request, 'DEADLINE_EXCEEDED', `no point in time before the time-out: ${why}`);
+    for (const request of this.#inDoubt?.requests ?? []) {
+      if (request.deadlineMilliseconds > now) continue;
+      fail(request, 'DEADLINE_EXCEEDED', 'the point was sent, and its commit was not confirmed before the time-out');
+    }
   }
 
   failAll(code: ErrorCode, message: string): void {
@@ -156,14 +160,22 @@ export class PointMaker {
     }
     const { sequence } = answer.lastCheckpoint;
     state.checkpoint = { ...open, sequence };
+    this.#answerRepeated(open.requestId, sequence);
     if (doubt !== null && doubt.checkpointId === open.checkpointId) this.#made(sequence, doubt.window, doubt.requests);
+  }
+
+  /** Requests that were asked again, by a manager that saw no answer, while their point was in doubt. */
+  #answerRepeated(requestId: string, sequence: number): void {
+    const repeated = this.#requests.filter((request) => request.requestId !== '' && request.requestId === requestId);
+    this.#requests = this.#requests.filter((request) => !repeated.includes(request));
+    for (const request of repeated) request.resolve({ state: 'succeeded', sequence, consistency: request.consistency });
   }
 
   /** One attempt; whatever was read is sent, a point or not. Rejects only when the session or the tracking failed. */
   async attempt(session: Session, copyOnce: CopyOnce, signal: AbortSignal): Promise<void> {
     const { observer } = this.#parts;
     this.#attemptedAtMilliseconds = this.#parts.clock.monotonicMilliseconds();
-    const requests = this.#requests;
+    const requests = [...this.#requests];
     const trace = observer.beginPoint(requests[0]?.traceparent ?? '');
     try {
       trace.phase('drain');

@@ -290,8 +290,9 @@ export class Replicator {
   #endInitialSync(): void {
     const { state, disks } = this.#tracking;
     if (state.initialSync.size === 0) return;
-    const copying = this.#dirtyBlocks() > BACKLOG_BLOCKS || disks.some(({ map }) => map.suspect.count > 0);
-    if (copying || (this.#sweep !== null && !this.#sweep.ended && this.#dirtyBlocks() > 0)) return;
+    const dirty = this.#dirtyBlocks();
+    if (dirty > BACKLOG_BLOCKS || disks.some(({ map }) => map.suspect.count > 0)) return;
+    if (dirty > 0 && this.#sweep?.ended !== true) return;
     state.initialSync.clear();
     this.#tracking.save();
   }

@@ -1,0 +1,74 @@
+import { expect, test } from '@jest/globals';
+import type { Frame, FrameConnection } from '@lms/block-stream';
+import { LmsError } from '@lms/errors';
+import { FramePipeline } from './frame-pipeline.ts';
+
+class RecordingConnection implements FrameConnection {
+  readonly sent: Frame[] = [];
+  failAt = Infinity;
+
+  send(frame: Frame): Promise<void> {
+    if (this.sent.length >= this.failAt) return Promise.reject(new LmsError('UNAVAILABLE', 'cut'));
+    this.sent.push(frame);
+    return Promise.resolve();
+  }
+
+  receive(): Promise<Frame | null> {
+    return Promise.resolve(null);
+  }
+
+  close(): void {
+    this.failAt = 0;
+  }
+}
+
+function mark(markId: number): Frame {
+  return { type: 'mark', markId };
+}
+
+test('frames leave in the order of their places, however long each takes to prepare', async () => {
+  const connection = new RecordingConnection();
+  const pipeline = new FramePipeline(
+    connection,
+    () => 0,
+    () => undefined,
+  );
+  const slow = Promise.withResolvers<Frame[]>();
+  pipeline.push(slow.promise);
+  pipeline.push([mark(2)]);
+  slow.resolve([mark(1)]);
+  await pipeline.drain();
+  expect(connection.sent).toEqual([mark(1), mark(2)]);
+});
+
+test('after a failure nothing later is sent, and every buffer is given back', async () => {
+  const connection = new RecordingConnection();
+  connection.failAt = 1;
+  const pipeline = new FramePipeline(
+    connection,
+    () => 0,
+    () => undefined,
+  );
+  let released = 0;
+  const allReleased = Promise.withResolvers<void>();
+  for (let markId = 1; markId <= 3; markId++) {
+    pipeline.push([mark(markId)], () => {
+      released++;
+      if (released === 3) allReleased.resolve();
+    });
+  }
+  await expect(pipeline.drain()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await allReleased.promise;
+  expect(connection.sent).toEqual([mark(1)]);
+});
+
+test('what cannot be prepared fails the pipeline', async () => {
+  const pipeline = new FramePipeline(
+    new RecordingConnection(),
+    () => 0,
+    () => undefined,
+  );
+  pipeline.push(Promise.reject(new LmsError('INTERNAL', 'the disk cannot be read')));
+  await expect(pipeline.drain()).rejects.toThrow('the disk cannot be read');
+  expect(() => pipeline.throwIfFailed()).toThrow('the disk cannot be read');
+});
