@@ -9,4 +9,4 @@ export {
   ReplicationServerApi,
   enrolReplicationServer,
 } from './client/replication-server-api.ts';
-export { certificateSha256, createDispatcher, fetchManagerCa } from './client/trust.ts';
+export { createDispatcher, fetchManagerCa } from './client/trust.ts';

@@ -6,9 +6,9 @@
  * was given out of band; from then on that CA and the system's store are trusted. Downside: the fetch itself is made
  * without checking TLS, so nothing but that one public certificate may ever be asked for over it.
  */
-import { X509Certificate, createHash } from 'node:crypto';
 import { getCACertificates } from 'node:tls';
 import { LmsError } from '@lms/errors';
+import { certificateSha256 } from '@lms/identity';
 import { Agent } from 'undici';
 import { CertificateAuthorityAnswer } from '../schemas/index.ts';
 import { ApiClient } from './api-client.ts';
@@ -25,10 +25,6 @@ export function createDispatcher(caPem: string | null): Agent {
     connections: MAXIMUM_CONNECTIONS,
     connect: { timeout: CONNECT_TIMEOUT_MILLISECONDS, ca: caPem === null ? stores : [caPem, ...stores] },
   });
-}
-
-export function certificateSha256(pem: string): string {
-  return createHash('sha256').update(new X509Certificate(pem).raw).digest('hex');
 }
 
 /** Fetches the manager's CA and compares it with `sha256` (64 hexadecimal digits). UNAUTHENTICATED when it is another one. */

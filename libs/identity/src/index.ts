@@ -1,0 +1,16 @@
+/** Who is who: the manager's CA, the certificates under it, and how their holders prove it on 443. */
+export {
+  ASSERTION_LIFE_SECONDS,
+  CLOCK_TOLERANCE_SECONDS,
+  checkCertificate,
+  makeAssertion,
+  verifyAssertion,
+  type AssertedIdentity,
+  type AssertionChecker,
+  type AssertionMaker,
+} from './assertion.ts';
+export { CERTIFICATE_LIFE_MILLISECONDS, CertificateAuthority, type AuthorityFiles } from './authority.ts';
+export { alternativeNames, certificateSha256, parseCertificate, renewalInstant } from './certificate.ts';
+export { createCertificateRequest, createPrivateKeyPem, parsePrivateKey, verifyCertificateRequest } from './keys.ts';
+export { ReplayCache } from './replay-cache.ts';
+export { IDENTITY_KINDS, formatIdentity, parseIdentity, type Identity, type IdentityKind } from './spiffe.ts';
