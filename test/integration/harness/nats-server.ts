@@ -1,0 +1,87 @@
+/** A real nats-server with JetStream on a free port of loopback, its data in a temporary folder. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EventsOptions } from '@lms/events';
+import { TemporaryFolder } from './temporary-folder.ts';
+
+const PASSWORD = 'password-of-a-test';
+const POLL_MILLISECONDS = 20;
+
+export function natsServerProgram(): string {
+  const built = join(import.meta.dirname, '../../../.tools/nats-server');
+  const program = process.env['LMS_NATS_SERVER'] ?? built;
+  if (existsSync(program)) return program;
+  throw new Error(`there is no nats-server at ${program}: run make setup, or set LMS_NATS_SERVER`);
+}
+
+export class TestNatsServer implements AsyncDisposable {
+  readonly #folder: TemporaryFolder;
+  #process: ChildProcess | null = null;
+  #port = 0;
+
+  private constructor(folder: TemporaryFolder) {
+    this.#folder = folder;
+  }
+
+  static async start(): Promise<TestNatsServer> {
+    const server = new TestNatsServer(await TemporaryFolder.create());
+    await server.start();
+    return server;
+  }
+
+  get options(): EventsOptions {
+    return { servers: [`127.0.0.1:${this.#port}`], user: 'lms', password: PASSWORD, replicas: 1 };
+  }
+
+  /** On the same port and data as before, once it has been started. */
+  async start(): Promise<void> {
+    const folder = this.#folder.path;
+    const ports = join(folder, 'ports');
+    await rm(ports, { recursive: true, force: true });
+    await mkdir(ports);
+    await writeFile(
+      join(folder, 'nats.conf'),
+      `listen: "127.0.0.1:${this.#port === 0 ? -1 : this.#port}"
+ports_file_dir: "${ports}"
+jetstream { store_dir: "${join(folder, 'store')}", sync_interval: always }
+authorization { user: "lms", password: "${PASSWORD}" }
+`,
+    );
+    const child = spawn(natsServerProgram(), ['--config', join(folder, 'nats.conf')], { stdio: 'ignore' });
+    this.#process = child;
+    const portsFile = join(ports, `nats-server_${child.pid}.ports`);
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`nats-server ended with ${child.exitCode}`);
+      const written = existsSync(portsFile) ? await readFile(portsFile, 'utf8') : '';
+      const url = /nats:\/\/127\.0\.0\.1:(\d+)/.exec(written)?.[1];
+      if (url !== undefined) {
+        this.#port = Number(url);
+        return;
+      }
+      await delay(POLL_MILLISECONDS);
+    }
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#process;
+    this.#process = null;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  /** As if the disk was lost: the next start begins with nothing. */
+  async loseData(): Promise<void> {
+    await rm(join(this.#folder.path, 'store'), { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await this.#folder[Symbol.asyncDispose]();
+  }
+}
