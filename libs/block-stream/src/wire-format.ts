@@ -50,7 +50,7 @@ export const FRAME_TABLE: Readonly<Record<Frame['type'], FrameRow>> = {
   hello: {
     code: 1,
     name: 'HELLO',
-    minimumBodyBytes: 24,
+    minimumBodyBytes: 41,
     maximumBodyBytes:
       16 +
       TOKEN_FIELD_BYTES * (3 + MAXIMUM_CAPABILITIES) +
@@ -62,7 +62,7 @@ export const FRAME_TABLE: Readonly<Record<Frame['type'], FrameRow>> = {
   helloAnswer: {
     code: 2,
     name: 'HELLO_ANSWER',
-    minimumBodyBytes: 48,
+    minimumBodyBytes: 54,
     maximumBodyBytes:
       2 +
       2 +
