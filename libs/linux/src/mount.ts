@@ -8,8 +8,9 @@ const umount2 = declareSystemCall('int umount2(const char *target, int flags)');
 /** MS_NOSUID | MS_NODEV | MS_NOEXEC: nothing on a kernel file system is ever run or a device. */
 const SAFE_FLAGS = 2 | 4 | 8;
 
-export function mountFileSystem(source: string, target: string, type: string): void {
-  mountCall.run(`mounting ${type} at ${target}`, source, target, type, SAFE_FLAGS, null);
+/** `options` as after `mount -o`, without those that are flags. */
+export function mountFileSystem(source: string, target: string, type: string, options = ''): void {
+  mountCall.run(`mounting ${type} at ${target}`, source, target, type, SAFE_FLAGS, options);
 }
 
 /** EBUSY: files of it are open. EINVAL: nothing is mounted there. */

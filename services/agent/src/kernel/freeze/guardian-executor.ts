@@ -1,0 +1,119 @@
+/**
+ * Carries out what the guardian's machine decides: FIFREEZE and FITHAW on threads of the pool, so that a freeze that
+ * blocks never keeps another mount from being thawed.
+ */
+import { SystemError, freezeFileSystemAsync, thawFileSystemAsync } from '@lms/linux';
+import {
+  INITIAL_GUARDIAN_STATE,
+  advanceGuardian,
+  type GuardianAction,
+  type GuardianEvent,
+  type GuardianReport,
+  type GuardianState,
+} from '../../core/guardian.ts';
+import type { FreezeMark } from './freeze-list.ts';
+import type { OpenSuperblock } from './open-mounts.ts';
+
+export interface GuardianOutput {
+  report(report: GuardianReport, pauseMicroseconds: number): void;
+  mark(mount: number, mark: FreezeMark): void;
+  exit(): void;
+}
+
+export class GuardianExecutor {
+  readonly #output: GuardianOutput;
+  #superblocks: readonly OpenSuperblock[] = [];
+  #state: GuardianState = INITIAL_GUARDIAN_STATE;
+  #deadline: NodeJS.Timeout | null = null;
+  #freezeCalledAt = 0n;
+  #thawReturnedAt = 0n;
+
+  constructor(output: GuardianOutput) {
+    this.#output = output;
+  }
+
+  /** Whether other superblocks may be given. */
+  get idle(): boolean {
+    return this.#state.type === 'idle';
+  }
+
+  prepare(superblocks: readonly OpenSuperblock[]): void {
+    if (!this.idle) throw new RangeError('superblocks were given while others are frozen');
+    this.#superblocks = superblocks;
+  }
+
+  freeze(limitMilliseconds: number): void {
+    this.#freezeCalledAt = process.hrtime.bigint();
+    this.#thawReturnedAt = this.#freezeCalledAt;
+    this.handle({ type: 'freeze', mountCount: this.#superblocks.length, limitMilliseconds });
+  }
+
+  handle(event: GuardianEvent): void {
+    const { state, actions } = advanceGuardian(this.#state, event);
+    this.#state = state;
+    for (const action of actions) this.#perform(action);
+  }
+
+  #perform(action: GuardianAction): void {
+    switch (action.type) {
+      case 'freezeMount':
+        void this.#freezeMount(action.mount);
+        return;
+      case 'thawMount':
+        void this.#thawMount(action.mount);
+        return;
+      case 'startDeadline':
+        this.#deadline = setTimeout(() => this.handle({ type: 'deadline' }), action.milliseconds);
+        return;
+      case 'stopDeadline':
+        if (this.#deadline !== null) clearTimeout(this.#deadline);
+        this.#deadline = null;
+        return;
+      case 'report':
+        this.#output.report(action.report, Number((this.#thawReturnedAt - this.#freezeCalledAt) / 1000n));
+        return;
+      case 'exit':
+        this.#output.exit();
+        return;
+    }
+  }
+
+  async #freezeMount(mount: number): Promise<void> {
+    const { fileDescriptor, path } = this.#superblock(mount);
+    this.#output.mark(mount, 'f');
+    let failure: string | null = null;
+    try {
+      await freezeFileSystemAsync(fileDescriptor, path);
+    } catch (thrown) {
+      failure = describeFreezeFailure(thrown, path);
+    }
+    this.#output.mark(mount, failure === null ? 'F' : 'X');
+    this.handle(failure === null ? { type: 'mountFrozen', mount } : { type: 'mountFailed', mount, reason: failure });
+  }
+
+  async #thawMount(mount: number): Promise<void> {
+    const { fileDescriptor, path } = this.#superblock(mount);
+    let wasFrozen = true;
+    try {
+      await thawFileSystemAsync(fileDescriptor, path);
+    } catch {
+      wasFrozen = false; // EINVAL: somebody thawed it before us
+    }
+    this.#thawReturnedAt = process.hrtime.bigint();
+    this.#output.mark(mount, 'T');
+    this.handle({ type: 'mountThawed', mount, wasFrozen });
+  }
+
+  #superblock(mount: number): OpenSuperblock {
+    const superblock = this.#superblocks[mount];
+    if (superblock === undefined) throw new RangeError(`there is no mount ${mount}`);
+    return superblock;
+  }
+}
+
+function describeFreezeFailure(thrown: unknown, path: string): string {
+  const code = thrown instanceof SystemError ? thrown.code : null;
+  if (code === 'EBUSY') return `${path} is frozen by somebody else (EBUSY)`;
+  if (code === 'EOPNOTSUPP') return `${path} has a file system that cannot be frozen (EOPNOTSUPP)`;
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

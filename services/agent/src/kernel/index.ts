@@ -1,0 +1,12 @@
+/** The real kernel behind the ports of the agent's core (`../core/ports.ts`). */
+export { openSourceDisks } from './disk/open-source-disks.ts';
+export type { OpenSourceDisk } from './disk/source-disk.ts';
+export { openTraceInstance } from './trace/trace-instance.ts';
+export type { TraceInstanceOptions } from './trace/trace-instance.ts';
+export { removeTraceInstance } from './trace/instance-folder.ts';
+export { openFreezer } from './freeze/freezer.ts';
+export type { KernelFreezer } from './freeze/freezer.ts';
+export { openRuntimeMemory, runtimeFolder } from './runtime/runtime-memory.ts';
+export { createBufferPool } from './runtime/buffer-pool.ts';
+export { systemClock } from './runtime/system-clock.ts';
+export { readBootId } from './runtime/boot-id.ts';
