@@ -1,0 +1,41 @@
+// The suites of `make test`, from the fastest to the slowest.
+
+export interface JestSuite {
+  readonly name: string;
+  readonly project: 'unit' | 'integration';
+  /** Patterns of test files; none means all of the project. */
+  readonly paths: readonly string[];
+  readonly ignoredPaths: readonly string[];
+  /** Suites that load the machine (real disks, kills) run one file at a time. */
+  readonly serial: boolean;
+  /** A suite that hangs is ended, so that the others and the summary still come. Far above what it takes. */
+  readonly limitMinutes: number;
+}
+
+const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'end-to-end'];
+
+function folder(name: string, limitMinutes: number): JestSuite {
+  return {
+    name,
+    project: 'integration',
+    paths: [`/test/${name}/`],
+    ignoredPaths: [],
+    serial: name === 'end-to-end',
+    limitMinutes,
+  };
+}
+
+export const JEST_SUITES: readonly JestSuite[] = [
+  { name: 'unit', project: 'unit', paths: [], ignoredPaths: [], serial: false, limitMinutes: 8 },
+  {
+    name: 'integration',
+    project: 'integration',
+    paths: [],
+    ignoredPaths: SUITES_BY_THEMSELVES.map((name) => `/test/${name}/`),
+    serial: false,
+    limitMinutes: 10,
+  },
+  folder('simulation', 10),
+  folder('faults', 10),
+  folder('end-to-end', 15),
+];
