@@ -206,7 +206,9 @@ export class PointMaker {
     const freezeNeeded =
       mounts > 0 && requests.length > 0 && requests.every(({ consistency }) => consistency === 'filesystem');
     if (freezeNeeded && this.freezing !== 'on') {
-      this.#refuseFilesystem();
+      const why =
+        this.freezing === 'off' ? 'freezing is switched off' : 'freezing is off after three failures in a row';
+      this.#refuseFilesystem(why);
       return null;
     }
     if (!freezeNeeded) {
@@ -241,7 +243,10 @@ export class PointMaker {
     if (this.freezing === 'off-after-failures') {
       observer.log('warn', `freezing is off after ${FREEZE_FAILURES_UNTIL_OFF} failures in a row`);
     }
-    return this.#take(session, attempt) ? attempt : null;
+    if (!this.#take(session, attempt)) return null;
+    const { unfrozenMounts } = attempt;
+    if (unfrozenMounts.length > 0) this.#refuseFilesystem(`${unfrozenMounts.join(', ')} cannot be frozen`);
+    return attempt;
   }
 
   #take(session: Session, attempt: WindowAttempt): attempt is ProvenWindow {
@@ -300,17 +305,11 @@ export class PointMaker {
     return since >= this.#parts.settings().freezeIntervalSeconds * 1000;
   }
 
-  #refuseFilesystem(): void {
+  #refuseFilesystem(why: string): void {
     const refused = this.#requests.filter(({ consistency }) => consistency === 'filesystem');
     this.#requests = this.#requests.filter(({ consistency }) => consistency !== 'filesystem');
-    const why = this.freezing === 'off' ? 'freezing is switched off' : 'freezing is off after three failures in a row';
-    for (const request of refused) {
-      fail(
-        request,
-        'FAILED_PRECONDITION',
-        `${why}, so no file-system-consistent point is possible; a crash-consistent one is`,
-      );
-    }
+    const message = `${why}, so no file-system-consistent point is possible; a crash-consistent one is`;
+    for (const request of refused) fail(request, 'FAILED_PRECONDITION', message);
   }
 
   /** False when it does not get little. */

@@ -78,8 +78,11 @@ export interface Freezer {
   countMounts(): Promise<number>;
   /** syncfs of each, so that FIFREEZE has little left to write. */
   flush(signal: AbortSignal): Promise<void>;
-  /** All or nothing: rejects with what failed (EBUSY: FAILED_PRECONDITION) and everything is thawed. */
-  freeze(limitMilliseconds: number): Promise<void>;
+  /**
+   * Freezes all that can be frozen; returns the mount points whose file systems know no freeze (vfat, FUSE): [] when
+   * all are frozen. Rejects with what failed (EBUSY: FAILED_PRECONDITION), and everything is thawed.
+   */
+  freeze(limitMilliseconds: number): Promise<readonly string[]>;
   thaw(): Promise<ThawReport>;
 }
 

@@ -7,7 +7,7 @@
  *     drain, proven ──► no write in flight ──► read every remaining dirty block ──► drain, proven ──► no write came
  *
  * `quiet`: the machine happened to be still. `freeze`: the same, while every mounted file system is frozen.
- * Special cases: nothing mounted counts as frozen; a range that a discard may still change (R3) is a writer.
+ * Special cases: nothing mounted counts as frozen; a file system that knows no freeze (vfat) makes it `crash`; a range that a discard may still change (R3) is a writer.
  * Failure: the attempt is void. What was read is still good as an ordinary change (it was taken before it was read, R1),
  * so it is handed back to be sent; it is never called a point.
  */
@@ -44,6 +44,8 @@ export interface ProvenWindow {
   readonly consistency: PointConsistency;
   readonly instantMicroseconds: number;
   readonly pauseMicroseconds: number;
+  /** Mounted file systems that know no freeze: why a frozen window is only `crash`. */
+  readonly unfrozenMounts: readonly string[];
 }
 
 export interface VoidWindow {
@@ -68,8 +70,9 @@ export async function tryQuietWindow(parts: WindowParts, signal: AbortSignal): P
 
 /** Freezes every file system on the disks. Whoever calls it has made sure that little is dirty. */
 export async function tryFrozenWindow(parts: WindowParts, signal: AbortSignal): Promise<WindowAttempt> {
+  let unfrozenMounts: readonly string[];
   try {
-    await parts.freezer.freeze(FREEZE_LIMIT_MILLISECONDS);
+    unfrozenMounts = await parts.freezer.freeze(FREEZE_LIMIT_MILLISECONDS);
   } catch (error) {
     return voidWindow([], `freezing failed: ${toLmsError(error).message}`, null);
   }
@@ -89,7 +92,12 @@ export async function tryFrozenWindow(parts: WindowParts, signal: AbortSignal): 
       pauseMicroseconds,
     };
   }
-  return { ...attempt, consistency: 'filesystem', pauseMicroseconds };
+  return {
+    ...attempt,
+    consistency: unfrozenMounts.length === 0 ? 'filesystem' : 'crash',
+    pauseMicroseconds,
+    unfrozenMounts,
+  };
 }
 
 async function readStill(parts: WindowParts, stillnessAttempts: number, signal: AbortSignal): Promise<WindowAttempt> {
@@ -111,7 +119,14 @@ async function readStill(parts: WindowParts, stillnessAttempts: number, signal: 
     await tracker.proveDrain(signal);
     writer = tracker.writerSince(opened) ?? mostDirty(parts.disks);
     if (writer !== null) return voidWindow(chunks, `${writer.device} was written to`, writer);
-    return { proven: true, chunks, consistency: 'crash', instantMicroseconds, pauseMicroseconds: 0 };
+    return {
+      proven: true,
+      chunks,
+      consistency: 'crash',
+      instantMicroseconds,
+      pauseMicroseconds: 0,
+      unfrozenMounts: [],
+    };
   } catch (error) {
     const failure = toLmsError(error);
     if (failure.code === 'DEADLINE_EXCEEDED') return voidWindow(chunks, failure.message, null);
