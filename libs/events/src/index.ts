@@ -5,6 +5,7 @@ export { listDeadLetters, replayDeadLetter, type DeadLetter, type DeadLetterPage
 export { eventKind, PAYLOAD_BYTES_MAX, publish, publishFact, type Published, type PublishSettings } from './publish.ts';
 export { StateBucket, type StateBucketOptions, type StateEntry, type StatePage } from './state-bucket.ts';
 export { jsonState, messageState, type StateCodec } from './state-codec.ts';
+export { StreamFollower, type StreamFollowerOptions } from './stream-follower.ts';
 export { readStream, type ReadSettings, type StoredMessage } from './stream-reader.ts';
 export {
   DEAD_LETTER_STREAM,

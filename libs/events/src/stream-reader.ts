@@ -25,6 +25,8 @@ export interface ReadSettings {
   /** Default: the first that is stored. */
   readonly startSequence?: number;
   readonly startAt?: Date;
+  /** Only the newest of each subject, and what comes later. */
+  readonly lastPerSubject?: boolean;
   /** Default false: ends with the last message that was there at the beginning. */
   readonly follow?: boolean;
   readonly signal: AbortSignal;
@@ -71,7 +73,7 @@ function startOf(settings: ReadSettings) {
   if (settings.startAt !== undefined) {
     return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: settings.startAt.toISOString() };
   }
-  return { deliver_policy: DeliverPolicy.All };
+  return { deliver_policy: settings.lastPerSubject === true ? DeliverPolicy.LastPerSubject : DeliverPolicy.All };
 }
 
 function storedMessage(message: JsMsg): StoredMessage {

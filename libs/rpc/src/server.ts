@@ -3,8 +3,10 @@
  * services.
  */
 import {
+  logVerbosity,
   Server,
   ServerCredentials,
+  setLogVerbosity,
   type ServiceDefinition as GrpcDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
@@ -25,6 +27,9 @@ const HEALTH_INTERVAL_MILLISECONDS = 500;
 
 /** What `lms status` shows; the release's version. */
 export const PRODUCT_VERSION = '0.1.0';
+
+// It writes plain lines to stderr, where ours are JSON; every error of a call or of listening reaches us anyway.
+setLogVerbosity(logVerbosity.NONE);
 
 export interface RpcServerOptions {
   readonly component: string;

@@ -3,7 +3,7 @@
  * and replication servers are signed by, so that no agent's certificate opens a door between services.
  */
 import { z } from 'zod';
-import { readConfiguredFile, type Environment } from '@lms/service';
+import { readConfiguredFile } from '@lms/service';
 
 export interface TlsMaterial {
   readonly caPem: string;
@@ -33,7 +33,7 @@ export interface TlsFiles {
   readonly LMS_TLS_KEY: string;
 }
 
-export function readTlsMaterial(files: TlsFiles & Partial<Environment>): TlsMaterial {
+export function readTlsMaterial(files: TlsFiles): TlsMaterial {
   return {
     caPem: readConfiguredFile('LMS_TLS_CA', files.LMS_TLS_CA),
     certificatePem: readConfiguredFile('LMS_TLS_CERT', files.LMS_TLS_CERT),

@@ -1,0 +1,5 @@
+import { runMain } from '@lms/service';
+import { readStatsIngestConfiguration } from './config.ts';
+import { createStatsIngestService } from './service.ts';
+
+await runMain('stats-ingest', () => createStatsIngestService(readStatsIngestConfiguration()));
