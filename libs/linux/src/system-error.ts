@@ -23,7 +23,7 @@ export class SystemError extends Error {
   }
 }
 
-/** Whether `thrown` is a system error (ours or Node's) with this name. */
+/** Whether `thrown` is a system error (ours or Node's) with this name. By its code alone: errors may come from another realm. */
 export function isSystemError(thrown: unknown, name: string): boolean {
-  return thrown instanceof Error && (thrown as NodeJS.ErrnoException).code === name;
+  return typeof thrown === 'object' && thrown !== null && 'code' in thrown && thrown.code === name;
 }
