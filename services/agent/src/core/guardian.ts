@@ -19,6 +19,8 @@ export type GuardianEvent =
   | { readonly type: 'freeze'; readonly mountCount: number; readonly limitMilliseconds: number }
   | { readonly type: 'mountFrozen'; readonly mount: number }
   | { readonly type: 'mountFailed'; readonly mount: number; readonly reason: string }
+  /** Its type of file system knows no freezing (vfat, FUSE): it is passed over, and said so. */
+  | { readonly type: 'mountUnfreezable'; readonly mount: number }
   /** `wasFrozen` is false when somebody had thawed it before us. */
   | { readonly type: 'mountThawed'; readonly mount: number; readonly wasFrozen: boolean }
   | { readonly type: 'thaw' }
@@ -34,7 +36,7 @@ export type GuardianAction =
   | { readonly type: 'exit' };
 
 export type GuardianReport =
-  | { readonly type: 'frozen' }
+  | { readonly type: 'frozen'; readonly unfreezable: readonly number[] }
   | { readonly type: 'freezeFailed'; readonly reason: string }
   /** `intact`: everything stayed frozen until the agent asked for the thaw. */
   | { readonly type: 'thawed'; readonly intact: boolean };
@@ -49,10 +51,11 @@ export type GuardianState =
       readonly type: 'freezing';
       readonly mountCount: number;
       readonly limitMilliseconds: number;
-      /** Being frozen now; all below it are frozen. */
+      /** Being frozen now; all below it are frozen or cannot be. */
       readonly current: number;
+      readonly unfreezable: readonly number[];
     }
-  | { readonly type: 'frozen'; readonly mountCount: number }
+  | { readonly type: 'frozen'; readonly mounts: readonly number[] }
   | {
       readonly type: 'thawing';
       readonly cause: ThawCause;
@@ -90,11 +93,7 @@ function advanceIdle(state: GuardianState & { type: 'idle' }, event: GuardianEve
   switch (event.type) {
     case 'freeze': {
       const { mountCount, limitMilliseconds } = event;
-      if (mountCount === 0) return { state: { type: 'frozen', mountCount }, actions: [report({ type: 'frozen' })] };
-      return {
-        state: { type: 'freezing', mountCount, limitMilliseconds, current: 0 },
-        actions: [{ type: 'freezeMount', mount: 0 }],
-      };
+      return freezeNext({ type: 'freezing', mountCount, limitMilliseconds, current: 0, unfreezable: [] }, []);
     }
     case 'thaw': // after an early thaw; the agent learns that its window is void
       return { state: INITIAL_GUARDIAN_STATE, actions: [report({ type: 'thawed', intact: false })] };
@@ -106,35 +105,45 @@ function advanceIdle(state: GuardianState & { type: 'idle' }, event: GuardianEve
 }
 
 function advanceFreezing(state: GuardianState & { type: 'freezing' }, event: GuardianEvent): GuardianStep {
-  const { current, mountCount, limitMilliseconds } = state;
+  const { current, mountCount, limitMilliseconds, unfreezable } = state;
   switch (event.type) {
     case 'mountFrozen': {
-      const deadline: GuardianAction[] =
-        current === 0 ? [{ type: 'startDeadline', milliseconds: limitMilliseconds }] : [];
-      if (current + 1 === mountCount) {
-        return { state: { type: 'frozen', mountCount }, actions: [...deadline, report({ type: 'frozen' })] };
-      }
-      return {
-        state: { ...state, current: current + 1 },
-        actions: [...deadline, { type: 'freezeMount', mount: current + 1 }],
-      };
+      const isFirst = frozenMounts(current, unfreezable).length === 0;
+      const deadline: GuardianAction[] = isFirst ? [{ type: 'startDeadline', milliseconds: limitMilliseconds }] : [];
+      return freezeNext({ ...state, current: current + 1 }, deadline);
     }
+    case 'mountUnfreezable':
+      return freezeNext({ ...state, current: current + 1, unfreezable: [...unfreezable, event.mount] }, []);
     case 'mountFailed':
-      return beginThaw({ type: 'failed', reason: event.reason }, current, null);
+      return beginThaw({ type: 'failed', reason: event.reason }, frozenMounts(current, unfreezable), null);
     case 'deadline': {
       const reason = `freezing ${mountCount} file systems took longer than ${limitMilliseconds} ms`;
-      return beginThaw({ type: 'failed', reason }, current, current);
+      return beginThaw({ type: 'failed', reason }, frozenMounts(current, unfreezable), current);
     }
     default: {
       const cause = thawCause(event);
-      return cause === null ? { state, actions: [] } : beginThaw(cause, current, current);
+      if (cause === null) return { state, actions: [] };
+      return beginThaw(cause, frozenMounts(current, unfreezable), current);
     }
   }
 }
 
+function freezeNext(state: GuardianState & { type: 'freezing' }, actions: readonly GuardianAction[]): GuardianStep {
+  const { current, mountCount, unfreezable } = state;
+  if (current < mountCount) return { state, actions: [...actions, { type: 'freezeMount', mount: current }] };
+  return {
+    state: { type: 'frozen', mounts: frozenMounts(mountCount, unfreezable) },
+    actions: [...actions, report({ type: 'frozen', unfreezable })],
+  };
+}
+
+function frozenMounts(end: number, unfreezable: readonly number[]): number[] {
+  return Array.from({ length: end }, (_, mount) => mount).filter((mount) => !unfreezable.includes(mount));
+}
+
 function advanceFrozen(state: GuardianState & { type: 'frozen' }, event: GuardianEvent): GuardianStep {
   const cause = thawCause(event);
-  return cause === null ? { state, actions: [] } : beginThaw(cause, state.mountCount, null);
+  return cause === null ? { state, actions: [] } : beginThaw(cause, state.mounts, null);
 }
 
 function advanceThawing(state: GuardianState & { type: 'thawing' }, event: GuardianEvent): GuardianStep {
@@ -144,6 +153,7 @@ function advanceThawing(state: GuardianState & { type: 'thawing' }, event: Guard
       return { state: { ...state, freezing: null, thawing }, actions: [{ type: 'thawMount', mount: event.mount }] };
     }
     case 'mountFailed':
+    case 'mountUnfreezable':
       return endThawIfDone({ ...state, freezing: null });
     case 'mountThawed': {
       const thawing = new Set(state.thawing);
@@ -161,9 +171,9 @@ function advanceThawing(state: GuardianState & { type: 'thawing' }, event: Guard
   }
 }
 
-/** Thaws mounts 0 to `frozenCount - 1`, parents (the last ones) first. */
-function beginThaw(cause: ThawCause, frozenCount: number, freezing: number | null): GuardianStep {
-  const mounts = Array.from({ length: frozenCount }, (_, index) => frozenCount - 1 - index);
+/** Thaws the parents (the last ones) first. */
+function beginThaw(cause: ThawCause, frozen: readonly number[], freezing: number | null): GuardianStep {
+  const mounts = frozen.toReversed();
   const step = endThawIfDone({
     type: 'thawing',
     cause,

@@ -100,7 +100,7 @@ class GuardedFreezer implements KernelFreezer {
     await Promise.race([done, aborted(signal, done)]);
   }
 
-  async freeze(limitMilliseconds: number): Promise<void> {
+  async freeze(limitMilliseconds: number): Promise<readonly string[]> {
     if (this.#frozen !== null) throw new RangeError('freeze was called while frozen');
     if (this.#guardian.gone) ({ guardian: this.#guardian } = await GuardianClient.start());
     const found = this.#find();
@@ -115,12 +115,13 @@ class GuardedFreezer implements KernelFreezer {
     this.#frozen = frozen;
     try {
       if (frozen.priorityRaised) setProcessPriority(NORMAL_PRIORITY);
-      if (found.length === 0) return;
+      if (found.length === 0) return [];
       await this.#prepare(found, superblocks);
       this.#guardian.onGone(() => void this.#thawAlone(frozen));
-      await this.#freezeByGuardian(limitMilliseconds, found.length);
+      const unfreezable = await this.#freezeByGuardian(limitMilliseconds, found.length);
       const patience = limitMilliseconds + WATCHDOG_GRACE_MILLISECONDS;
       frozen.watchdog = setTimeout(() => void this.#thawAlone(frozen), patience);
+      return unfreezable.map((mount) => superblocks[mount]?.path ?? `mount ${mount}`);
     } catch (thrown) {
       await this.#finish(frozen);
       throw thrown;
@@ -162,12 +163,13 @@ class GuardedFreezer implements KernelFreezer {
     throw new LmsError('UNAVAILABLE', `the freeze guardian is not ready: ${reason}`);
   }
 
-  async #freezeByGuardian(limitMilliseconds: number, count: number): Promise<void> {
+  /** Numbers of the mounts that cannot be frozen. */
+  async #freezeByGuardian(limitMilliseconds: number, count: number): Promise<readonly number[]> {
     const request = { type: 'freeze', limitMilliseconds } as const;
     let answer = await this.#guardian.request(request, ['report'], FREEZE_TIMEOUT_MILLISECONDS);
     // It cannot be undone, only be thawed as soon as it returns: the guardian does that, whether we wait or not.
     if (answer === null) answer = await this.#guardian.request({ type: 'thaw' }, ['report'], THAW_TIMEOUT_MILLISECONDS);
-    if (answer?.type === 'report' && answer.report.type === 'frozen') return;
+    if (answer?.type === 'report' && answer.report.type === 'frozen') return answer.report.unfreezable;
     if (answer?.type === 'report' && answer.report.type === 'freezeFailed') {
       throw new LmsError('FAILED_PRECONDITION', `could not freeze: ${answer.report.reason}`);
     }

@@ -2,7 +2,7 @@
  * Carries out what the guardian's machine decides: FIFREEZE and FITHAW on threads of the pool, so that a freeze that
  * blocks never keeps another mount from being thawed.
  */
-import { SystemError, freezeFileSystemAsync, thawFileSystemAsync } from '@lms/linux';
+import { isSystemError, freezeFileSystemAsync, thawFileSystemAsync } from '@lms/linux';
 import {
   INITIAL_GUARDIAN_STATE,
   advanceGuardian,
@@ -81,14 +81,22 @@ export class GuardianExecutor {
   async #freezeMount(mount: number): Promise<void> {
     const { fileDescriptor, path } = this.#superblock(mount);
     this.#output.mark(mount, 'f');
-    let failure: string | null = null;
+    const event = await this.#tryFreeze(mount, fileDescriptor, path);
+    this.#output.mark(mount, event.type === 'mountFrozen' ? 'F' : 'X');
+    this.handle(event);
+  }
+
+  async #tryFreeze(mount: number, fileDescriptor: number, path: string): Promise<GuardianEvent> {
     try {
       await freezeFileSystemAsync(fileDescriptor, path);
+      return { type: 'mountFrozen', mount };
     } catch (thrown) {
-      failure = describeFreezeFailure(thrown, path);
+      if (isSystemError(thrown, 'EOPNOTSUPP')) return { type: 'mountUnfreezable', mount };
+      if (isSystemError(thrown, 'EBUSY')) {
+        return { type: 'mountFailed', mount, reason: `${path} is frozen by somebody else (EBUSY)` };
+      }
+      return { type: 'mountFailed', mount, reason: thrown instanceof Error ? thrown.message : String(thrown) };
     }
-    this.#output.mark(mount, failure === null ? 'F' : 'X');
-    this.handle(failure === null ? { type: 'mountFrozen', mount } : { type: 'mountFailed', mount, reason: failure });
   }
 
   async #thawMount(mount: number): Promise<void> {
@@ -109,11 +117,4 @@ export class GuardianExecutor {
     if (superblock === undefined) throw new RangeError(`there is no mount ${mount}`);
     return superblock;
   }
-}
-
-function describeFreezeFailure(thrown: unknown, path: string): string {
-  const code = thrown instanceof SystemError ? thrown.code : null;
-  if (code === 'EBUSY') return `${path} is frozen by somebody else (EBUSY)`;
-  if (code === 'EOPNOTSUPP') return `${path} has a file system that cannot be frozen (EOPNOTSUPP)`;
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }
