@@ -2,6 +2,7 @@ export * from './duration.ts';
 export * from './exit-code.ts';
 export * from './option-parsers.ts';
 export * from './output.ts';
+export * from './product-version.ts';
 export * from './progress.ts';
 export * from './run-program.ts';
 export * from './secret-input.ts';

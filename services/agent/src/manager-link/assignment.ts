@@ -1,0 +1,22 @@
+/**
+ * What the manager last said: where the replication server is, the settings, whether to pause. Kept in the state folder, so
+ * that an agent (or a machine) that starts while the manager is away goes on replicating.
+ */
+import { HeartbeatAnswer } from '@lms/api';
+import type { z } from 'zod';
+
+export const Assignment = HeartbeatAnswer.pick({ blockStream: true, settings: true, desired: true });
+export type Assignment = z.infer<typeof Assignment>;
+
+export function parseAssignment(text: string | null): Assignment | null {
+  if (text === null) return null;
+  try {
+    return Assignment.parse(JSON.parse(text));
+  } catch {
+    return null; // An older agent's; the next heartbeat brings a new one.
+  }
+}
+
+export function sameAssignment(first: Assignment, second: Assignment): boolean {
+  return JSON.stringify(Assignment.parse(first)) === JSON.stringify(Assignment.parse(second));
+}

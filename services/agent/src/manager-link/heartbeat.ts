@@ -1,0 +1,34 @@
+/** Tells the manager every few seconds that the agent is there, and hears what it should do. */
+import type { AgentApi, HeartbeatAnswer, HeartbeatRequest } from '@lms/api';
+import { BackOff, pause } from '@lms/service';
+import type { ManagerContact } from './contact.ts';
+
+/** A manager that is back is noticed within half a minute; ten thousand agents that wait for one do not hurt it. */
+const RETRY = { firstMilliseconds: 1_000, longestMilliseconds: 30_000 };
+
+export interface HeartbeatParts {
+  readonly api: AgentApi;
+  readonly contact: ManagerContact;
+  readonly request: () => HeartbeatRequest;
+  readonly onAnswer: (answer: HeartbeatAnswer) => Promise<void>;
+}
+
+/** Until the signal aborts. Never rejects. */
+export async function keepHeartbeat(parts: HeartbeatParts, signal: AbortSignal): Promise<void> {
+  const backOff = new BackOff(RETRY);
+  while (!signal.aborted) {
+    let waitMilliseconds: number;
+    try {
+      const answer = await parts.api.heartbeat(parts.request(), signal);
+      parts.contact.succeeded();
+      backOff.succeeded();
+      await parts.onAnswer(answer);
+      waitMilliseconds = answer.heartbeatSeconds * 1_000;
+    } catch (thrown) {
+      if (signal.aborted) return;
+      parts.contact.failed(thrown);
+      waitMilliseconds = backOff.failed();
+    }
+    await pause(waitMilliseconds, signal);
+  }
+}

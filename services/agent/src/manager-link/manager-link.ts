@@ -1,0 +1,224 @@
+/** Everything that the agent has to do with the manager on 443, as loops that run beside replication. */
+import { join } from 'node:path';
+import { AgentApi, AgentStatistics, LogRecord } from '@lms/api';
+import type { HeartbeatAnswer, HeartbeatRequest } from '@lms/api';
+import { productVersion } from '@lms/command-line';
+import { makeAssertion } from '@lms/identity';
+import { pause } from '@lms/service';
+import type { Replicator } from '../core/index.ts';
+import { readInventory } from '../enrolment/inventory.ts';
+import { readBootId } from '../kernel/index.ts';
+import type { AgentLog } from '../logging/agent-log.ts';
+import type { BlockStreamEndpoint } from '../replication/block-stream-endpoint.ts';
+import { executeCommand } from '../replication/commands.ts';
+import { statisticsOf } from '../replication/statistics.ts';
+import type { AgentIdentity } from '../state/agent-identity.ts';
+import type { StateFolder } from '../state/state-folder.ts';
+import type { WriteGate } from '../state/write-gate.ts';
+import type { RunningStatus } from '../status-report.ts';
+import { parseAssignment, sameAssignment } from './assignment.ts';
+import type { Assignment } from './assignment.ts';
+import { keepCertificate } from './certificate-renewal.ts';
+import type { CertificateHolder } from './certificate-renewal.ts';
+import { CommandLoop } from './command-loop.ts';
+import { ManagerContact } from './contact.ts';
+import { keepHeartbeat } from './heartbeat.ts';
+import { Spool } from './spool.ts';
+import { Uploader } from './uploader.ts';
+
+const SAMPLE_MILLISECONDS = 5_000;
+const UPLOAD_MILLISECONDS = 5_000;
+/** A sample compresses to about 100 bytes: days of them. */
+const STATISTICS_SPOOL_BYTES = 4 * 1024 * 1024;
+const LOG_SPOOL_BYTES = 4 * 1024 * 1024;
+const BATCH_RECORDS = 400;
+/** Far below what the manager takes in one request. */
+const BATCH_BYTES = 1024 * 1024;
+
+export interface ManagerLinkParts {
+  readonly identity: AgentIdentity;
+  readonly state: StateFolder;
+  readonly gate: WriteGate;
+  readonly certificate: CertificateHolder;
+  readonly privateKeyPem: string;
+  readonly caPem: string;
+  readonly replicator: Replicator;
+  readonly endpoint: BlockStreamEndpoint;
+  readonly log: AgentLog;
+  /** In memory (tmpfs). */
+  readonly spoolFolder: string;
+}
+
+export class ManagerLink {
+  readonly #parts: ManagerLinkParts;
+  readonly #api: AgentApi;
+  readonly #contact: ManagerContact;
+  readonly #statistics: Uploader<AgentStatistics>;
+  readonly #logs: Uploader<LogRecord>;
+  #assignment: Assignment | null = null;
+  #paused = false;
+  #inventoryTold = false;
+
+  constructor(parts: ManagerLinkParts) {
+    this.#parts = parts;
+    const { identity, certificate, privateKeyPem, caPem, log, spoolFolder } = parts;
+    const { managerUrl, caSha256 } = identity;
+    const api = new AgentApi({
+      managerUrl,
+      caPem,
+      signAssertion: () => makeAssertion({ privateKeyPem, certificatePem: certificate.pem, caSha256 }),
+      // Each loop waits and repeats by itself.
+      retries: 0,
+    });
+    this.#api = api;
+    this.#contact = new ManagerContact(log.logger);
+    const batches = { batchRecords: BATCH_RECORDS, batchBytes: BATCH_BYTES, intervalMilliseconds: UPLOAD_MILLISECONDS };
+    this.#statistics = new Uploader({
+      ...batches,
+      send: (batch, signal) => api.statistics(batch, signal),
+      spool: new Spool({
+        folder: join(spoolFolder, 'statistics'),
+        limitBytes: STATISTICS_SPOOL_BYTES,
+        schema: AgentStatistics,
+      }),
+    });
+    this.#logs = new Uploader({
+      ...batches,
+      send: (batch, signal) => api.logs(batch, signal),
+      spool: new Spool({ folder: join(spoolFolder, 'logs'), limitBytes: LOG_SPOOL_BYTES, schema: LogRecord }),
+    });
+    log.recordTo((record) => this.#logs.push(record));
+  }
+
+  /** Until the signal aborts, and a moment longer for a last report. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { certificate, privateKeyPem, state, gate, log } = this.#parts;
+    const last = parseAssignment(await state.findAssignment());
+    if (last !== null) this.#apply(last);
+    const commands = new CommandLoop({
+      api: this.#api,
+      logger: log.logger,
+      execute: (command) =>
+        executeCommand(command, {
+          replicator: this.#parts.replicator,
+          setPaused: (paused) => this.#setPaused(paused),
+          nowMilliseconds: Date.now,
+        }),
+    });
+    await Promise.all([
+      keepHeartbeat(
+        {
+          api: this.#api,
+          contact: this.#contact,
+          request: () => this.#heartbeat(),
+          onAnswer: (answer) => this.#hear(answer),
+        },
+        signal,
+      ),
+      commands.run(signal),
+      this.#sample(signal),
+      this.#statistics.run(signal),
+      this.#logs.run(signal),
+      keepCertificate(
+        {
+          api: this.#api,
+          holder: certificate,
+          privateKeyPem,
+          save: (pem) => gate.write(() => state.writeCertificate(pem)),
+          logger: log.logger,
+        },
+        signal,
+      ),
+    ]);
+  }
+
+  async close(): Promise<void> {
+    await this.#api.close();
+  }
+
+  /** One more sample, for what is true now and would be told too late. */
+  sampleNow(): void {
+    this.#statistics.push(statisticsOf(this.#parts.replicator.status()));
+  }
+
+  runningStatus(): RunningStatus {
+    const { replicator, endpoint, certificate } = this.#parts;
+    const status = replicator.status();
+    const { address } = endpoint;
+    const { lastPoint } = status;
+    return {
+      pid: process.pid,
+      updatedAt: new Date().toISOString(),
+      replicationState: status.state,
+      stallCause: status.stallCause,
+      detail: status.stallDetail ?? status.detail,
+      connected: status.connected,
+      blockStream: address === null ? null : `${address.host}:${address.port}`,
+      freezing: status.freezing,
+      certificateExpiresAt: certificate.expiresAt.toISOString(),
+      manager: { lastContactAt: this.#contact.lastAt, failure: this.#contact.failure },
+      lastPoint:
+        lastPoint === null
+          ? null
+          : {
+              sequence: lastPoint.sequence,
+              consistency: lastPoint.consistency,
+              createdAt: new Date(lastPoint.instantMicroseconds / 1_000).toISOString(),
+            },
+      disks: status.disks.map(({ diskId, device, sizeBytes, replicatedBytes, backlogBytes, tracker }) => ({
+        id: diskId,
+        device,
+        sizeBytes,
+        replicatedBytes,
+        backlogBytes,
+        tracker,
+      })),
+      trackerLosses: status.counters.trackerLosses,
+      lastPauseMicroseconds: status.counters.lastPauseMicroseconds,
+      droppedRecords: { statistics: this.#statistics.droppedRecords, logs: this.#logs.droppedRecords },
+    };
+  }
+
+  #heartbeat(): HeartbeatRequest {
+    const { replicator, identity } = this.#parts;
+    const disks = replicator.status().disks.map(({ diskId, device, sizeBytes }) => ({ diskId, device, sizeBytes }));
+    const request = { version: productVersion(), bootId: readBootId(), name: identity.name, disks };
+    return this.#inventoryTold ? request : { ...request, inventory: readInventory() };
+  }
+
+  async #hear(answer: HeartbeatAnswer): Promise<void> {
+    this.#inventoryTold = true;
+    const { blockStream, settings, desired } = answer;
+    const assignment: Assignment = {
+      // Where it was is better than nowhere: it may be there still.
+      blockStream: blockStream ?? this.#assignment?.blockStream ?? null,
+      settings,
+      desired,
+    };
+    const changed = this.#assignment === null || !sameAssignment(this.#assignment, assignment);
+    this.#apply(assignment);
+    if (!changed) return;
+    const { gate, state } = this.#parts;
+    await gate.write(() => state.writeAssignment(`${JSON.stringify(assignment, null, 2)}\n`));
+  }
+
+  #apply(assignment: Assignment): void {
+    this.#assignment = assignment;
+    const { replicator, endpoint } = this.#parts;
+    replicator.updateSettings(assignment.settings);
+    endpoint.update(assignment.blockStream);
+    this.#setPaused(assignment.desired.paused);
+  }
+
+  #setPaused(paused: boolean): void {
+    if (paused === this.#paused) return;
+    this.#paused = paused;
+    if (paused) this.#parts.replicator.pause();
+    else this.#parts.replicator.resume();
+  }
+
+  async #sample(signal: AbortSignal): Promise<void> {
+    do this.sampleNow();
+    while (await pause(SAMPLE_MILLISECONDS, signal));
+  }
+}

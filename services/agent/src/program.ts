@@ -1,0 +1,81 @@
+import {
+  OUTPUT_FORMATS,
+  collect,
+  formatResult,
+  parseHttpsUrl,
+  parseOutputFormat,
+  parseSha256,
+  productVersion,
+  writeOutput,
+} from '@lms/command-line';
+import type { Interruption, OutputFormat, Result } from '@lms/command-line';
+import { Command, Option } from 'commander';
+import { runEnrol } from './commands/enrol.ts';
+import type { EnrolOptions } from './commands/enrol.ts';
+import { runAgent } from './commands/run.ts';
+import { runStatus } from './commands/status.ts';
+import { runUninstall } from './commands/uninstall.ts';
+
+const EXIT_CODES_HELP = `
+Exit codes: 0 done · 1 failed · 2 wrong usage · 5 refused: enrolled already · 6 manager unreachable`;
+
+const STATE_DIR = ['--state-dir <folder>', 'who this agent is: one folder for each agent of a host'] as const;
+
+interface StateOptions {
+  readonly stateDir: string;
+}
+
+export function createProgram(interruption: Interruption): Command {
+  const program = new Command('lms-agent')
+    .description('Agent of the Live Migration Service, on a source machine')
+    .version(productVersion())
+    .addOption(
+      new Option('-o <form>', `form of the result: ${OUTPUT_FORMATS.join(', ')}`)
+        .argParser(parseOutputFormat)
+        .default('table'),
+    )
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', EXIT_CODES_HELP);
+  const print = async (result: Result): Promise<void> => {
+    await writeOutput(process.stdout, formatResult(result, program.opts<{ readonly o: OutputFormat }>().o));
+  };
+  addEnrol(program, interruption, print);
+  program
+    .command('run')
+    .description('replicate the disks, in the foreground; SIGTERM stops in order')
+    .requiredOption(...STATE_DIR)
+    .action(async ({ stateDir }: StateOptions) => {
+      interruption.stopOnSignal();
+      await runAgent(stateDir, interruption.signal);
+    });
+  program
+    .command('status')
+    .description('how replication goes')
+    .requiredOption(...STATE_DIR)
+    .action(async ({ stateDir }: StateOptions) => print(await runStatus(stateDir)));
+  program
+    .command('uninstall')
+    .description('end tracking and remove everything of this agent; safe to repeat')
+    .requiredOption(...STATE_DIR)
+    .action(async ({ stateDir }: StateOptions) => print(await runUninstall(stateDir)));
+  return program;
+}
+
+function addEnrol(program: Command, interruption: Interruption, print: (result: Result) => Promise<void>): void {
+  program
+    .command('enrol')
+    .description('join this machine to a manager')
+    .requiredOption('--manager <url>', 'address of the manager, https://…', parseHttpsUrl)
+    .requiredOption('--ca-sha256 <hex>', "SHA-256 of the manager's CA, as `lms token create` prints it", parseSha256)
+    .addOption(new Option('--token-file <file>', 'file that holds the join token').conflicts('tokenStdin'))
+    .addOption(new Option('--token-stdin', 'read the join token from stdin'))
+    .requiredOption(...STATE_DIR)
+    .requiredOption('--disk <device...>', 'whole disks to replicate, such as /dev/sda; may be repeated', collect)
+    .option('--name <name>', "name of the machine; without it, the host's")
+    .action(async (options: EnrolOptions, command: Command) => {
+      if (options.tokenFile === undefined && options.tokenStdin !== true) {
+        command.error('error: one of --token-file FILE and --token-stdin is needed');
+      }
+      await print(await runEnrol(options, interruption.signal));
+    });
+}

@@ -1,0 +1,40 @@
+/** Commands of the manager, as calls of the core. */
+import type { AgentCommand, CommandResult } from '@lms/api';
+import type { Replicator } from '../core/index.ts';
+
+/** Clocks differ: a point that is asked for gets at least this long, and never more than a day. */
+const LEAST_TIMEOUT_MILLISECONDS = 1_000;
+const LONGEST_TIMEOUT_MILLISECONDS = 86_400_000;
+const MAXIMUM_SENTENCE_LENGTH = 2_000;
+
+export interface CommandTarget {
+  readonly replicator: Pick<Replicator, 'createPoint' | 'rescan'>;
+  readonly setPaused: (paused: boolean) => void;
+  readonly nowMilliseconds: () => number;
+}
+
+export async function executeCommand(command: AgentCommand, target: CommandTarget): Promise<CommandResult> {
+  switch (command.kind) {
+    case 'pause':
+    case 'resume':
+      target.setPaused(command.kind === 'pause');
+      return { state: 'succeeded' };
+    case 'rescan':
+      target.replicator.rescan();
+      return { state: 'succeeded' };
+    case 'createPoint':
+      return createPoint(command, target);
+  }
+}
+
+async function createPoint(command: AgentCommand, target: CommandTarget): Promise<CommandResult> {
+  const leftMilliseconds = Date.parse(command.deadline) - target.nowMilliseconds();
+  const outcome = await target.replicator.createPoint({
+    requestId: command.id,
+    consistency: command.consistency ?? 'crash',
+    timeoutMilliseconds: Math.min(LONGEST_TIMEOUT_MILLISECONDS, Math.max(LEAST_TIMEOUT_MILLISECONDS, leftMilliseconds)),
+    traceparent: command.traceparent ?? '',
+  });
+  if (outcome.state === 'succeeded') return { state: 'succeeded', sequence: outcome.sequence };
+  return { state: 'failed', code: outcome.code, message: outcome.message.slice(0, MAXIMUM_SENTENCE_LENGTH) };
+}
