@@ -3,3 +3,10 @@ export { readConfiguration, readConfiguredFile, type Environment } from './confi
 export { runMain, type MainOptions } from './run-main.ts';
 export { ServiceGroup } from './service-group.ts';
 export { combineHealth, HEALTHY, unhealthy, type Health, type Service } from './service.ts';
+export {
+  SupervisedProcess,
+  type ChildFailure,
+  type ProcessCommand,
+  type ProcessState,
+  type SupervisedProcessOptions,
+} from './supervised-process.ts';

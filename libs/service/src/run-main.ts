@@ -6,6 +6,7 @@
  */
 import { LmsError, toLmsError } from '@lms/errors';
 import { createLogger, shutdownTelemetry, type Logger } from '@lms/telemetry';
+import { writeFailureReport } from './failure-report.ts';
 import type { Service } from './service.ts';
 
 /** Kubernetes kills after 30 s by default. */
@@ -60,6 +61,7 @@ async function runUntilSignal(
 function reportFailure(logger: Logger, thrown: unknown): number {
   const error = toLmsError(thrown);
   const { code, action, field } = error;
+  writeFailureReport(error);
   logger.fatal({ code, field, action, ...(code === 'INTERNAL' && { error: thrown }) }, error.message);
   return code === 'INVALID_ARGUMENT' ? 2 : 1;
 }

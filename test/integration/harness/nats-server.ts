@@ -4,12 +4,11 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EventsOptions } from '@lms/events';
 import { TemporaryFolder } from './temporary-folder.ts';
+import { until } from './until.ts';
 
 const PASSWORD = 'password-of-a-test';
-const POLL_MILLISECONDS = 20;
 
 export function natsServerProgram(): string {
   const built = join(import.meta.dirname, '../../../.tools/nats-server');
@@ -54,16 +53,11 @@ authorization { user: "lms", password: "${PASSWORD}" }
     const child = spawn(natsServerProgram(), ['--config', join(folder, 'nats.conf')], { stdio: 'ignore' });
     this.#process = child;
     const portsFile = join(ports, `nats-server_${child.pid}.ports`);
-    for (;;) {
+    this.#port = await until('nats-server to listen', async () => {
       if (child.exitCode !== null) throw new Error(`nats-server ended with ${child.exitCode}`);
-      const written = existsSync(portsFile) ? await readFile(portsFile, 'utf8') : '';
-      const url = /nats:\/\/127\.0\.0\.1:(\d+)/.exec(written)?.[1];
-      if (url !== undefined) {
-        this.#port = Number(url);
-        return;
-      }
-      await delay(POLL_MILLISECONDS);
-    }
+      const url = /nats:\/\/127\.0\.0\.1:(\d+)/.exec(await readFile(portsFile, 'utf8'))?.[1];
+      return url !== undefined && Number(url);
+    });
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
