@@ -58,7 +58,7 @@ export function failureOfConnection(thrown: unknown, managerUrl: string, signal:
   if (thrown instanceof LmsError) return thrown;
   if (signal.aborted) return failureOfAbort(signal, managerUrl);
   const code = systemCode(thrown);
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  const reason = messageOf(thrown);
   if (UNTRUSTED.has(code)) {
     return new LmsError('UNAUTHENTICATED', `the certificate of ${managerUrl} is not trusted: ${reason}`, {
       cause: thrown,
@@ -76,19 +76,24 @@ export function failureOfConnection(thrown: unknown, managerUrl: string, signal:
 
 function failureOfAbort(signal: AbortSignal, managerUrl: string): LmsError {
   const reason: unknown = signal.reason;
-  if (reason instanceof Error && reason.name === 'TimeoutError') {
+  if ((reason as Partial<Error> | undefined)?.name === 'TimeoutError') {
     return new LmsError('DEADLINE_EXCEEDED', `${managerUrl} did not answer in time`, { cause: reason });
   }
   if (reason instanceof LmsError) return reason;
   return new LmsError('CANCELLED', 'the request was cancelled', { cause: toLmsError(reason) });
 }
 
-/** undici wraps the cause; with several addresses it is an AggregateError. */
+function messageOf(thrown: unknown): string {
+  const { message } = (thrown ?? {}) as Partial<Error>;
+  return message ?? String(thrown);
+}
+
+/** undici wraps the cause; with several addresses there are several. */
 function systemCode(thrown: unknown): string {
-  for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = error.cause, depth++) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (typeof code === 'string') return code;
-    if (error instanceof AggregateError && error.errors.length > 0) return systemCode(error.errors[0]);
+  let error = thrown as { code?: unknown; cause?: unknown; errors?: unknown } | null | undefined;
+  for (let depth = 0; typeof error === 'object' && error !== null && depth < 5; depth++) {
+    if (typeof error.code === 'string') return error.code;
+    error = (Array.isArray(error.errors) ? error.errors[0] : error.cause) as typeof error;
   }
   return '';
 }

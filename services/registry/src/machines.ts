@@ -1,0 +1,197 @@
+/** Source machines: enrolling, names, heartbeats, settings. */
+import { LmsError } from '@lms/errors';
+import {
+  Compression,
+  type HeartbeatMachineRequest,
+  type ListMachinesRequest,
+  type Machine,
+  type ReplicationSettings,
+} from '@lms/proto';
+import type { Facts } from './facts.ts';
+import { nameIsFree, nameKey } from './machine-name.ts';
+import { newMachine, presentMachine, withHeartbeat, type NewMachine } from './machine-rules.ts';
+import { pageOf, type Page } from './paging.ts';
+import type { Points } from './points.ts';
+import type { RegistryStore } from './store.ts';
+
+/**
+ * "Last seen" lives in memory and is stored this often only: every heartbeat of 10,000 machines as a synced write would be
+ * 1,000 a second. Downside: after a restart, or seen from another registry, it may be so much too old.
+ */
+const STORE_SEEN_MILLISECONDS = 15_000;
+
+export class Machines {
+  readonly #machines: RegistryStore['machines'];
+  readonly #names: RegistryStore['names'];
+  readonly #points: Points;
+  readonly #facts: Facts;
+  readonly #seenAt = new Map<string, Date>();
+  /** Machine ids by name, from the bucket's one watch. */
+  readonly #idByName = new Map<string, string>();
+  readonly #forget: () => void;
+
+  constructor(store: Pick<RegistryStore, 'machines' | 'names'>, points: Points, facts: Facts) {
+    this.#machines = store.machines;
+    this.#names = store.names;
+    this.#points = points;
+    this.#facts = facts;
+    for (const { key, value } of store.machines.entries()) this.#idByName.set(value.name, key);
+    this.#forget = store.machines.onChange((key, entry) => {
+      if (entry !== null) this.#idByName.set(entry.value.name, key);
+      else for (const [name, id] of this.#idByName) if (id === key) this.#idByName.delete(name);
+    });
+  }
+
+  close(): void {
+    this.#forget();
+  }
+
+  /** ALREADY_EXISTS when the name is seen to be taken. Proves nothing: `create` decides. */
+  checkName(name: string): void {
+    if (this.#idByName.has(name)) throw nameTaken(name);
+  }
+
+  /** Takes the name, then makes the machine. ALREADY_EXISTS when another machine has the name. */
+  async create(machine: NewMachine, now: Date): Promise<Machine> {
+    await this.#takeName(machine.name, machine.machineId, now);
+    const entry = await this.#machines.create(machine.machineId, newMachine(machine, now));
+    const presented = this.#present(entry.value, entry.revision, now);
+    const fact = { $case: 'machineEnrolled', value: { machine: presented } } as const;
+    this.#facts.tell(machine.machineId, fact, `machine.${machine.machineId}`, entry.revision);
+    return presented;
+  }
+
+  find(idOrName: string, now: Date): Machine | null {
+    const entry = this.#machines.get(idOrName) ?? this.#machines.get(this.#idByName.get(idOrName) ?? '');
+    return entry === null ? null : this.#present(entry.value, entry.revision, now);
+  }
+
+  /** NOT_FOUND when there is no such machine. */
+  require(idOrName: string, now: Date): Machine {
+    const machine = this.find(idOrName, now);
+    if (machine !== null) return machine;
+    throw new LmsError('NOT_FOUND', `there is no machine ${idOrName}`, {
+      field: 'idOrName',
+      action: 'see `lms machine list`',
+    });
+  }
+
+  list(request: ListMachinesRequest, now: Date): Page<Machine> {
+    const page = pageOf(this.#machines.entries(), (entry) => entry.value.name, request);
+    return { ...page, items: page.items.map(({ value, revision }) => this.#present(value, revision, now)) };
+  }
+
+  async heartbeat(request: HeartbeatMachineRequest, now: Date): Promise<Machine> {
+    const { machineId } = request;
+    if (this.#machines.get(machineId) === null) await this.#recreate(request, now);
+    this.#seenAt.set(machineId, now);
+    let changed = false;
+    const entry = await this.#machines.modify(machineId, (current) => {
+      if (current === null) throw new LmsError('ABORTED', `machine ${machineId} was removed meanwhile`);
+      const told = withHeartbeat(current, request);
+      changed = told !== current;
+      const storedAt = current.lastSeenAt?.getTime() ?? 0;
+      const isDue = Math.abs(now.getTime() - storedAt) >= STORE_SEEN_MILLISECONDS;
+      return changed || isDue ? { ...told, lastSeenAt: now } : current;
+    });
+    const machine = this.#present(entry.value, entry.revision, now);
+    if (changed) this.#tellChanged(machine, entry.revision);
+    return machine;
+  }
+
+  async updateSettings(
+    idOrName: string,
+    settings: ReplicationSettings,
+    expectedRevision: bigint,
+    now: Date,
+  ): Promise<Machine> {
+    checkSettings(settings);
+    const { machineId, revision } = this.require(idOrName, now);
+    if (expectedRevision !== 0n && expectedRevision !== revision) {
+      throw new LmsError('ABORTED', `machine ${idOrName} was changed meanwhile`, {
+        action: 'read it again and repeat',
+      });
+    }
+    return this.#change(machineId, (machine) => ({ ...machine, settings }), now);
+  }
+
+  setPaused(machineId: string, paused: boolean, now: Date): Promise<Machine> {
+    return this.#change(machineId, (machine) => (machine.paused === paused ? machine : { ...machine, paused }), now);
+  }
+
+  /** Says again, at a start, which machines there are. */
+  republish(now: Date): void {
+    for (const { key, value, revision } of this.#machines.entries()) {
+      const fact = { $case: 'machineEnrolled', value: { machine: this.#present(value, revision, now) } } as const;
+      this.#facts.tell(key, fact, `machine.${key}`, revision);
+    }
+  }
+
+  async #change(machineId: string, change: (machine: Machine) => Machine, now: Date): Promise<Machine> {
+    let changed = false;
+    const entry = await this.#machines.modify(machineId, (current) => {
+      if (current === null) throw new LmsError('NOT_FOUND', `machine ${machineId} was removed meanwhile`);
+      const next = change(current);
+      changed = next !== current;
+      return next;
+    });
+    const machine = this.#present(entry.value, entry.revision, now);
+    if (changed) this.#tellChanged(machine, entry.revision);
+    return machine;
+  }
+
+  /** JetStream was lost: the agent's certificate says which machine it is, and its own name is taken if it is free. */
+  async #recreate(request: HeartbeatMachineRequest, now: Date): Promise<void> {
+    const { machineId, disks, agentVersion, inventoryJson } = request;
+    const wanted = request.name === '' ? `machine-${machineId}` : request.name;
+    for (const name of [wanted, `${wanted.slice(0, 40)}-${machineId}`]) {
+      try {
+        await this.create({ machineId, name, disks, agentVersion, inventoryJson }, now);
+        return;
+      } catch (error) {
+        if (this.#machines.get(machineId) !== null) return;
+        if (!(error instanceof LmsError) || error.code !== 'ALREADY_EXISTS') throw error;
+      }
+    }
+    throw nameTaken(wanted);
+  }
+
+  async #takeName(name: string, machineId: string, now: Date): Promise<void> {
+    const reservation = { name, machineId, reservedAt: now.toISOString() };
+    await this.#names.modify(nameKey(name), (current) => {
+      if (current === null || current.machineId === machineId) return reservation;
+      if (nameIsFree(current, this.#machines.get(current.machineId) !== null, now)) return reservation;
+      throw nameTaken(name);
+    });
+  }
+
+  #tellChanged(machine: Machine, revision: number): void {
+    const fact = { $case: 'machineChanged', value: { machine } } as const;
+    this.#facts.tell(machine.machineId, fact, `machine.${machine.machineId}`, revision);
+  }
+
+  #present(stored: Machine, revision: number, now: Date): Machine {
+    const seen = this.#seenAt.get(stored.machineId);
+    const lastSeenAt =
+      seen === undefined || (stored.lastSeenAt !== undefined && stored.lastSeenAt > seen) ? stored.lastSeenAt : seen;
+    return presentMachine(stored, { lastSeenAt, lastPoint: this.#points.last(stored.machineId), revision }, now);
+  }
+}
+
+function nameTaken(name: string): LmsError {
+  return new LmsError('ALREADY_EXISTS', `there is a machine with the name ${name} already`, {
+    field: 'name',
+    action: 'give this one another name with --name',
+  });
+}
+
+function checkSettings(settings: ReplicationSettings): void {
+  const { pointIntervalSeconds, freezeIntervalSeconds, compression } = settings;
+  for (const [field, seconds] of Object.entries({ pointIntervalSeconds, freezeIntervalSeconds })) {
+    if (seconds >= 1 && seconds <= 86_400) continue;
+    throw new LmsError('INVALID_ARGUMENT', `${field} must be 1 to 86400 seconds, not ${seconds}`, { field });
+  }
+  if (compression === Compression.UNSPECIFIED || compression === Compression.UNRECOGNIZED) {
+    throw new LmsError('INVALID_ARGUMENT', 'compression must be adaptive, on or off', { field: 'compression' });
+  }
+}

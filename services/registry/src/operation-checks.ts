@@ -1,0 +1,64 @@
+/** Whether the state of machine and point allow what is asked; says what is possible otherwise. No I/O. */
+import { LmsError } from '@lms/errors';
+import { Consistency, OperationKind, type CreateOperationRequest, type Machine, type Point } from '@lms/proto';
+
+export interface Subject {
+  readonly machine: Machine;
+  /** null: the kind of operation means none. */
+  readonly point: Point | null;
+}
+
+export function checkOperation(request: CreateOperationRequest, { machine, point }: Subject): void {
+  const { name } = machine;
+  switch (request.kind) {
+    case OperationKind.CREATE_POINT:
+      if (machine.paused) {
+        throw refused(`replication of ${name} is paused`, `resume it first: \`lms machine resume ${name}\``);
+      }
+      if (request.consistency === Consistency.FILESYSTEM && machine.settings?.freezing === false) {
+        throw refused(
+          `freezing is switched off for ${name}, so no point of consistency filesystem can be made`,
+          'ask for --consistency crash, or switch freezing on',
+        );
+      }
+      return;
+    case OperationKind.EXPORT_DISK:
+      requireDisk(name, point, request.diskId);
+      return;
+    case OperationKind.DELETE_POINT:
+      if (point?.sequence === machine.lastPoint?.sequence) {
+        throw refused(
+          `point ${point?.sequence} is the newest of ${name}, which is always kept`,
+          'make another one first',
+        );
+      }
+      if (point?.pinned === true) throw refused(`point ${point.sequence} of ${name} is pinned`, 'unpin it first');
+      return;
+    case OperationKind.VERIFY_POINT:
+    case OperationKind.RESCAN:
+    case OperationKind.PAUSE:
+    case OperationKind.RESUME:
+      return;
+    default:
+      throw new LmsError('INVALID_ARGUMENT', 'this kind of operation is not known', { field: 'kind' });
+  }
+}
+
+export function meansPoint(kind: OperationKind): boolean {
+  return (
+    kind === OperationKind.VERIFY_POINT || kind === OperationKind.EXPORT_DISK || kind === OperationKind.DELETE_POINT
+  );
+}
+
+function requireDisk(machineName: string, point: Point | null, diskId: string): void {
+  const disks = point?.disks ?? [];
+  if (disks.some((disk) => disk.diskId === diskId)) return;
+  throw new LmsError('NOT_FOUND', `point ${point?.sequence} of ${machineName} has no disk ${diskId}`, {
+    field: 'diskId',
+    action: `its disks are: ${disks.map((disk) => disk.diskId).join(', ')}`,
+  });
+}
+
+function refused(message: string, action: string): LmsError {
+  return new LmsError('FAILED_PRECONDITION', message, { action });
+}

@@ -1,0 +1,201 @@
+/** What operators ask of agents and replication servers: kept until it is done, handed out until its result comes. */
+import { createHash } from 'node:crypto';
+import { LmsError } from '@lms/errors';
+import {
+  Operation,
+  OperationKind,
+  OperationState,
+  type CompleteOperationRequest,
+  type CreateOperationRequest,
+  type Point,
+} from '@lms/proto';
+import type { Facts } from './facts.ts';
+import type { Machines } from './machines.ts';
+import { checkOperation, meansPoint } from './operation-checks.ts';
+import { isAgentCommand, isOver, isTask, operationIdOf, withExpiry, withPoint, withResult } from './operation-rules.ts';
+import type { Points } from './points.ts';
+import type { RegistryStore } from './store.ts';
+
+/** Of one machine at the same time: more is a script that went wrong. */
+const MAXIMUM_PENDING = 64;
+const KEEP_COMPLETED_MILLISECONDS = 86_400_000;
+const DEFAULT_TIMEOUT_SECONDS = 300;
+const LONGEST_WAIT_MILLISECONDS = 30_000;
+
+export class Operations {
+  readonly #bucket: RegistryStore['operations'];
+  readonly #machines: Machines;
+  readonly #points: Points;
+  readonly #facts: Facts;
+
+  constructor(bucket: RegistryStore['operations'], machines: Machines, points: Points, facts: Facts) {
+    this.#bucket = bucket;
+    this.#machines = machines;
+    this.#points = points;
+    this.#facts = facts;
+  }
+
+  async create(request: CreateOperationRequest, now: Date): Promise<Operation> {
+    const machine = this.#machines.require(request.idOrName, now);
+    const operationId = operationIdOf(machine.machineId, request.idempotencyKey);
+    const existing = this.#bucket.get(operationId);
+    if (existing !== null) return existing.value;
+    const point = meansPoint(request.kind)
+      ? this.#points.require(machine.machineId, machine.name, request.sequence)
+      : null;
+    checkOperation(request, { machine, point });
+    this.#checkPending(machine.machineId, machine.name);
+    const timeoutSeconds = request.timeoutSeconds || DEFAULT_TIMEOUT_SECONDS;
+    const operation = Operation.fromPartial({
+      operationId,
+      machineId: machine.machineId,
+      kind: request.kind,
+      state: OperationState.PENDING,
+      createdAt: now,
+      deadline: new Date(now.getTime() + timeoutSeconds * 1_000),
+      consistency: request.consistency,
+      sequence: point?.sequence ?? 0n,
+      diskId: request.diskId,
+      traceparent: request.traceparent,
+    });
+    try {
+      const entry = await this.#bucket.create(operationId, operation);
+      const fact = { $case: 'operationRequested', value: { operation } } as const;
+      this.#facts.tell(machine.machineId, fact, `operation.${operationId}`, entry.revision);
+      return operation;
+    } catch (error) {
+      // The same request came twice at once.
+      const first = await this.#bucket.fetch(operationId);
+      if (first === null) throw error;
+      return first.value;
+    }
+  }
+
+  get(operationId: string): Operation {
+    const entry = this.#bucket.get(operationId);
+    if (entry !== null) return entry.value;
+    throw new LmsError('NOT_FOUND', `there is no operation ${operationId}`, {
+      action: 'operations are kept for a day after they are over',
+    });
+  }
+
+  /** Waits until it is over, for `waitMilliseconds` at most. */
+  async wait(operationId: string, waitMilliseconds: number, signal: AbortSignal): Promise<Operation> {
+    await this.#until(() => isOver(this.get(operationId)), waitMilliseconds, signal);
+    return this.get(operationId);
+  }
+
+  /** What the agent must still be told, oldest first; waits for the first. */
+  async commands(
+    machineId: string,
+    known: readonly string[],
+    waitMilliseconds: number,
+    signal: AbortSignal,
+  ): Promise<Operation[]> {
+    const atWork = new Set(known);
+    const commands = (): Operation[] =>
+      this.#select((one) => one.machineId === machineId && isAgentCommand(one) && !atWork.has(one.operationId));
+    await this.#until(() => commands().length > 0, waitMilliseconds, signal);
+    return commands();
+  }
+
+  /** What replication servers must do for these machines; waits until that is another list than the one of `after`. */
+  async tasks(
+    machineIds: readonly string[],
+    after: bigint,
+    waitMilliseconds: number,
+    signal: AbortSignal,
+  ): Promise<{ revision: bigint; operations: Operation[] }> {
+    const served = new Set(machineIds);
+    const tasks = (): Operation[] => this.#select((one) => served.has(one.machineId) && isTask(one));
+    if (after !== 0n) await this.#until(() => listRevision(tasks()) !== after, waitMilliseconds, signal);
+    const operations = tasks();
+    return { revision: listRevision(operations), operations };
+  }
+
+  /** PERMISSION_DENIED unless the operation is for one of these machines. */
+  async complete(request: CompleteOperationRequest, now: Date): Promise<Operation> {
+    const { machineId, kind, sequence } = this.get(request.operationId);
+    if (!request.machineIds.includes(machineId)) {
+      throw new LmsError('PERMISSION_DENIED', `operation ${request.operationId} is for another machine`);
+    }
+    const reported = this.#points.get(machineId, request.sequence);
+    const operation = await this.#modify(request.operationId, (one) => withResult(one, request, reported, now));
+    if (operation.state !== OperationState.SUCCEEDED) return operation;
+    if (kind === OperationKind.DELETE_POINT) await this.#points.remove(machineId, sequence);
+    const report = operation.verifyReport;
+    if (kind === OperationKind.VERIFY_POINT && report?.mismatchedBlocks === 0n) {
+      await this.#points.addDigests(machineId, sequence, report.sha256);
+    }
+    return operation;
+  }
+
+  /** Ends those that asked for one of these points. */
+  async pointsReported(machineId: string, points: readonly Point[], now: Date): Promise<void> {
+    const waiting = this.#select(
+      (one) => one.machineId === machineId && one.kind === OperationKind.CREATE_POINT && !isOver(one),
+    );
+    for (const { operationId } of waiting) {
+      await this.#modify(operationId, (one) => points.reduce((next, point) => withPoint(next, point, now), one));
+    }
+  }
+
+  /** Ends those whose time is over, forgets those that were over long ago. */
+  async sweep(now: Date): Promise<void> {
+    for (const { key, value, revision } of this.#bucket.entries()) {
+      if (!isOver(value)) {
+        const machine = this.#machines.find(value.machineId, now);
+        await this.#modify(key, (one) => withExpiry(one, machine, now));
+      } else if (now.getTime() - (value.completedAt?.getTime() ?? 0) > KEEP_COMPLETED_MILLISECONDS) {
+        await this.#bucket.delete(key, revision);
+      }
+    }
+  }
+
+  async #modify(operationId: string, change: (operation: Operation) => Operation): Promise<Operation> {
+    let completed = false;
+    const entry = await this.#bucket.modify(operationId, (current) => {
+      if (current === null) throw new LmsError('NOT_FOUND', `there is no operation ${operationId}`);
+      const next = change(current);
+      completed = !isOver(current) && isOver(next);
+      return next;
+    });
+    if (completed) {
+      const fact = { $case: 'operationCompleted', value: { operation: entry.value } } as const;
+      this.#facts.tell(entry.value.machineId, fact, `operation.${operationId}`, entry.revision);
+    }
+    return entry.value;
+  }
+
+  #checkPending(machineId: string, machineName: string): void {
+    const pending = this.#select((one) => one.machineId === machineId && !isOver(one));
+    if (pending.length < MAXIMUM_PENDING) return;
+    throw new LmsError('RESOURCE_EXHAUSTED', `${pending.length} operations wait for ${machineName} already`, {
+      action: 'wait until some of them are over',
+    });
+  }
+
+  #select(predicate: (operation: Operation) => boolean): Operation[] {
+    const selected: Operation[] = [];
+    for (const { value } of this.#bucket.entries()) if (predicate(value)) selected.push(value);
+    return selected.sort((a, b) => (a.createdAt?.getTime() ?? 0) - (b.createdAt?.getTime() ?? 0));
+  }
+
+  /** Until the condition holds or the time is over, whichever is first; rejects when the caller gave up. */
+  async #until(condition: () => boolean, waitMilliseconds: number, signal: AbortSignal): Promise<void> {
+    if (waitMilliseconds === 0 || condition()) return;
+    const timeout = AbortSignal.timeout(Math.min(waitMilliseconds, LONGEST_WAIT_MILLISECONDS));
+    try {
+      await this.#bucket.waitUntil(condition, AbortSignal.any([signal, timeout]));
+    } catch (error) {
+      if (!timeout.aborted || signal.aborted) throw error;
+    }
+  }
+}
+
+/** Names a list of operations; the same for every registry, never 0. */
+export function listRevision(operations: readonly Operation[]): bigint {
+  const hash = createHash('sha256');
+  for (const { operationId } of operations) hash.update(`${operationId}\n`);
+  return hash.digest().readBigUInt64LE() | 1n;
+}

@@ -1,0 +1,34 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { pageOf } from './paging.ts';
+
+test('walking through the pages sees every item once and in order, whatever the page size', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.string({ minLength: 1 })), fc.integer({ min: 1, max: 7 }), (items, pageSize) => {
+      const seen: string[] = [];
+      let pageToken = '';
+      do {
+        const page = pageOf(items, (item) => item, { pageSize, pageToken });
+        expect(page.items.length).toBeLessThanOrEqual(pageSize);
+        seen.push(...page.items);
+        pageToken = page.nextPageToken;
+      } while (pageToken !== '');
+      expect(seen).toEqual([...items].sort((a, b) => (a < b ? -1 : 1)));
+    }),
+  );
+});
+
+test('an item that goes between two pages hides no other', () => {
+  const first = pageOf(['a', 'b', 'c'], (item) => item, { pageSize: 2, pageToken: '' });
+  const second = pageOf(['a', 'c'], (item) => item, { pageSize: 2, pageToken: first.nextPageToken });
+  expect(second).toEqual({ items: ['c'], nextPageToken: '' });
+});
+
+test('a page token that is not ours is refused', () => {
+  expect(() => pageOf(['a'], (item) => item, { pageSize: 1, pageToken: 'garbage' })).toThrow('page token');
+});
+
+test('a page never has more than 1,000 items', () => {
+  const items = Array.from({ length: 1_500 }, (_unused, index) => String(index).padStart(5, '0'));
+  expect(pageOf(items, (item) => item, { pageSize: 1_000_000, pageToken: '' }).items).toHaveLength(1_000);
+});
