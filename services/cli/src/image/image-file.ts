@@ -101,7 +101,7 @@ async function refuseExisting(path: string): Promise<void> {
   try {
     await lstat(path);
   } catch (thrown) {
-    if (thrown instanceof Error && (thrown as NodeJS.ErrnoException).code === 'ENOENT') return;
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw withExit('failed', thrown, `cannot look at ${path}`);
   }
   throw new CommandError('failed', 'ALREADY_EXISTS', `${path} exists already`, {

@@ -1,0 +1,52 @@
+import { expect, test } from '@jest/globals';
+import { CommanderError } from 'commander';
+import type { Command } from 'commander';
+import { createProgram } from './program.ts';
+
+function quiet(command: Command): Command {
+  command.exitOverride().configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+  for (const child of command.commands) quiet(child);
+  return command;
+}
+
+async function usageError(...argv: string[]): Promise<CommanderError | null> {
+  const interruption = { signal: new AbortController().signal, stopOnSignal: () => undefined };
+  try {
+    await quiet(createProgram(interruption)).parseAsync(argv, { from: 'user' });
+  } catch (thrown) {
+    return thrown instanceof CommanderError ? thrown : null;
+  }
+  return null;
+}
+
+test.each([
+  [],
+  ['nonsense'],
+  ['status', '--wait', 'soon'],
+  ['status', 'extra'],
+  ['token', 'create', '--uses', '0'],
+  ['token', 'create', '--expires', '32d'],
+  ['token', 'revoke'],
+  ['machine', 'list', '-o', 'xml'],
+  ['machine', 'show'],
+  ['machine', 'wait', 'm'],
+  ['machine', 'wait', 'm', '--for', 'replication=DONE'],
+  ['machine', 'wait', 'm', '--for', 'point=0'],
+  ['machine', 'remove', 'm'],
+  ['point', 'create', 'm', '--consistency', 'some'],
+  ['point', 'verify', 'm', 'first'],
+  ['point', 'verify', 'm', '1', '--source'],
+  ['point', 'export', 'm', '1', '--disk', 'd'],
+  ['point', 'export', 'm', '1', '--output', 'f', '--format', 'qcow2'],
+  ['point', 'pin', 'm', '1'],
+  ['manager'],
+  ['manager', '--data-dir', 'd', '--listen', '8443'],
+])('wrong usage is found before anything is done: lms %s', async (...argv) => {
+  const error = await usageError(...argv);
+  expect(error).not.toBeNull();
+  expect(error?.exitCode).not.toBe(0);
+});
+
+test.each([['--help'], ['--version'], ['point', 'export', '--help']])('lms %s is no error', async (...argv) => {
+  expect((await usageError(...argv))?.exitCode).toBe(0);
+});
