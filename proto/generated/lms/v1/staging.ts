@@ -96,6 +96,20 @@ export interface GetInitiationResponse {
   steps: InitiationStepReport[];
 }
 
+export interface ReadyServer {
+  replicationServer: string;
+  /** What agents connect to. */
+  address: string;
+  port: number;
+}
+
+export interface ListReadyServersRequest {
+}
+
+export interface ListReadyServersResponse {
+  servers: ReadyServer[];
+}
+
 function createBaseAssignedMachine(): AssignedMachine {
   return { machineId: "", name: "", retention: [], floorBytes: undefined };
 }
@@ -1180,6 +1194,232 @@ export const GetInitiationResponse: MessageFns<GetInitiationResponse> = {
   },
 };
 
+function createBaseReadyServer(): ReadyServer {
+  return { replicationServer: "", address: "", port: 0 };
+}
+
+export const ReadyServer: MessageFns<ReadyServer> = {
+  encode(message: ReadyServer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.replicationServer !== "") {
+      writer.uint32(10).string(message.replicationServer);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.port !== 0) {
+      writer.uint32(24).uint32(message.port);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadyServer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadyServer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.replicationServer = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadyServer {
+    return {
+      replicationServer: isSet(object.replicationServer)
+        ? globalThis.String(object.replicationServer)
+        : isSet(object.replication_server)
+        ? globalThis.String(object.replication_server)
+        : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+    };
+  },
+
+  toJSON(message: ReadyServer): unknown {
+    const obj: any = {};
+    if (message.replicationServer !== "") {
+      obj.replicationServer = message.replicationServer;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.port !== 0) {
+      obj.port = Math.round(message.port);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReadyServer>, I>>(base?: I): ReadyServer {
+    return ReadyServer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReadyServer>, I>>(object: I): ReadyServer {
+    const message = createBaseReadyServer();
+    message.replicationServer = object.replicationServer ?? "";
+    message.address = object.address ?? "";
+    message.port = object.port ?? 0;
+    return message;
+  },
+};
+
+function createBaseListReadyServersRequest(): ListReadyServersRequest {
+  return {};
+}
+
+export const ListReadyServersRequest: MessageFns<ListReadyServersRequest> = {
+  encode(_: ListReadyServersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReadyServersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReadyServersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListReadyServersRequest {
+    return {};
+  },
+
+  toJSON(_: ListReadyServersRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListReadyServersRequest>, I>>(base?: I): ListReadyServersRequest {
+    return ListReadyServersRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListReadyServersRequest>, I>>(_: I): ListReadyServersRequest {
+    const message = createBaseListReadyServersRequest();
+    return message;
+  },
+};
+
+function createBaseListReadyServersResponse(): ListReadyServersResponse {
+  return { servers: [] };
+}
+
+export const ListReadyServersResponse: MessageFns<ListReadyServersResponse> = {
+  encode(message: ListReadyServersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.servers) {
+      ReadyServer.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReadyServersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReadyServersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.servers.push(ReadyServer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListReadyServersResponse {
+    return {
+      servers: globalThis.Array.isArray(object?.servers) ? object.servers.map((e: any) => ReadyServer.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ListReadyServersResponse): unknown {
+    const obj: any = {};
+    if (message.servers?.length) {
+      obj.servers = message.servers.map((e) => ReadyServer.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListReadyServersResponse>, I>>(base?: I): ListReadyServersResponse {
+    return ListReadyServersResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListReadyServersResponse>, I>>(object: I): ListReadyServersResponse {
+    const message = createBaseListReadyServersResponse();
+    message.servers = object.servers?.map((e) => ReadyServer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** Turns "this machine should replicate" into staging disks and a replication server that serves it. */
 export type StagingService = typeof StagingService;
 export const StagingService = {
@@ -1225,6 +1465,18 @@ export const StagingService = {
       Buffer.from(GetInitiationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetInitiationResponse => GetInitiationResponse.decode(value),
   },
+  /** The replication servers that have reported ready and still do, by name. */
+  listReadyServers: {
+    path: "/lms.v1.Staging/ListReadyServers" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListReadyServersRequest): Buffer =>
+      Buffer.from(ListReadyServersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListReadyServersRequest => ListReadyServersRequest.decode(value),
+    responseSerialize: (value: ListReadyServersResponse): Buffer =>
+      Buffer.from(ListReadyServersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListReadyServersResponse => ListReadyServersResponse.decode(value),
+  },
 } as const;
 
 export interface StagingServer extends UntypedServiceImplementation {
@@ -1235,6 +1487,8 @@ export interface StagingServer extends UntypedServiceImplementation {
   /** Where the machine's agent finds its replication server. */
   getEndpoint: handleUnaryCall<GetEndpointRequest, GetEndpointResponse>;
   getInitiation: handleUnaryCall<GetInitiationRequest, GetInitiationResponse>;
+  /** The replication servers that have reported ready and still do, by name. */
+  listReadyServers: handleUnaryCall<ListReadyServersRequest, ListReadyServersResponse>;
 }
 
 export interface StagingClient extends Client {
@@ -1300,6 +1554,22 @@ export interface StagingClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetInitiationResponse) => void,
+  ): ClientUnaryCall;
+  /** The replication servers that have reported ready and still do, by name. */
+  listReadyServers(
+    request: ListReadyServersRequest,
+    callback: (error: ServiceError | null, response: ListReadyServersResponse) => void,
+  ): ClientUnaryCall;
+  listReadyServers(
+    request: ListReadyServersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListReadyServersResponse) => void,
+  ): ClientUnaryCall;
+  listReadyServers(
+    request: ListReadyServersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListReadyServersResponse) => void,
   ): ClientUnaryCall;
 }
 
