@@ -26,7 +26,7 @@ const FINAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 export interface CommandLoopParts {
-  readonly api: AgentApi;
+  readonly api: Pick<AgentApi, 'commands' | 'commandResult'>;
   readonly logger: Logger;
   /** Never rejects; null when the agent stops before it is done. */
   readonly execute: (command: AgentCommand) => Promise<CommandResult | null>;

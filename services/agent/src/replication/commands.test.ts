@@ -1,0 +1,62 @@
+import { expect, test } from '@jest/globals';
+import type { AgentCommand } from '@lms/api';
+import type { PointOutcome, PointRequest } from '../core/index.ts';
+import { executeCommand } from './commands.ts';
+
+const now = Date.parse('2026-11-23T12:00:00Z');
+
+function target(outcome: PointOutcome) {
+  const calls: string[] = [];
+  const requests: PointRequest[] = [];
+  return {
+    calls,
+    requests,
+    replicator: {
+      createPoint: (request: PointRequest) => {
+        requests.push(request);
+        return Promise.resolve(outcome);
+      },
+      rescan: () => {
+        calls.push('rescan');
+      },
+    },
+    setPaused: (paused: boolean) => {
+      calls.push(paused ? 'pause' : 'resume');
+    },
+    nowMilliseconds: () => now,
+  };
+}
+
+const made: PointOutcome = { state: 'succeeded', sequence: 9, consistency: 'filesystem' };
+const command: AgentCommand = { id: 'aaaa-1', kind: 'createPoint', deadline: '2026-11-23T12:05:00Z' };
+
+test('a point is asked for under the id of its command, with the time that is left', async () => {
+  const world = target(made);
+  const result = await executeCommand({ ...command, consistency: 'filesystem', traceparent: '00-a-b-01' }, world);
+  expect(result).toEqual({ state: 'succeeded', sequence: 9 });
+  expect(world.requests).toEqual([
+    { requestId: 'aaaa-1', consistency: 'filesystem', timeoutMilliseconds: 300_000, traceparent: '00-a-b-01' },
+  ]);
+});
+
+test('clocks that differ neither fail a point at once nor let it wait for ever', async () => {
+  const world = target(made);
+  await executeCommand({ ...command, deadline: '2026-11-23T11:00:00Z' }, world);
+  await executeCommand({ ...command, deadline: '2030-01-01T00:00:00Z' }, world);
+  expect(world.requests.map((request) => request.timeoutMilliseconds)).toEqual([1_000, 86_400_000]);
+});
+
+test('what keeps a point from being made is told with its code', async () => {
+  const failed: PointOutcome = { state: 'failed', code: 'DEADLINE_EXCEEDED', message: '/dev/vdb is busy' };
+  expect(await executeCommand(command, target(failed))).toEqual({
+    state: 'failed',
+    code: 'DEADLINE_EXCEEDED',
+    message: '/dev/vdb is busy',
+  });
+});
+
+test('pause, resume and rescan reach the core', async () => {
+  const world = target(made);
+  for (const kind of ['pause', 'resume', 'rescan'] as const) await executeCommand({ ...command, kind }, world);
+  expect(world.calls).toEqual(['pause', 'resume', 'rescan']);
+});
