@@ -1,6 +1,6 @@
 // All checks that need no run of the product. Each one is fast, so that nobody has a reason to leave it out.
 
-import { runCommand } from '../command.ts';
+import { runCommand } from '../../test/harness/command.ts';
 import { checkFileSizes } from './file-sizes.ts';
 import { checkForbiddenText } from './forbidden-text.ts';
 import { checkGeneratedCode } from './generated-code.ts';
@@ -17,8 +17,8 @@ export interface Check {
 
 function command(program: string, ...parameters: string[]): Check['run'] {
   return async () => {
-    const { exitCode, output } = await runCommand(program, parameters);
-    return exitCode === 0 ? [] : [output];
+    const { exitCode, stdout, stderr } = await runCommand(program, parameters);
+    return exitCode === 0 ? [] : [`${stdout}${stderr}`];
   };
 }
 

@@ -25,7 +25,7 @@ const FORBIDDEN: readonly ForbiddenText[] = [
     applies: (file) => isTypeScript(file) && isTest(file),
   },
   {
-    pattern: /setTimeout\([^;]*\b(?:resolve|done)\b|\bsleep\(|timers\/promises/,
+    pattern: /setTimeout\([^;]*\b(?:resolve|done)\b|\bawait sleep\(|timers\/promises/,
     reason: 'a test waits for a condition, never for a time (test/harness/condition.ts)',
     applies: (file) => isTypeScript(file) && isTest(file) && file.path !== 'test/harness/condition.ts',
   },

@@ -3,13 +3,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runCommand } from '../command.ts';
+import { runCommand } from '../../test/harness/command.ts';
 
 export async function checkGeneratedCode(): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'lms-proto-'));
   try {
     const generation = await runCommand('scripts/proto', [folder]);
-    if (generation.exitCode !== 0) return [generation.output];
+    if (generation.exitCode !== 0) return [`${generation.stdout}${generation.stderr}`];
     const comparison = await runCommand('diff', [
       '--recursive',
       '--brief',
@@ -18,7 +18,7 @@ export async function checkGeneratedCode(): Promise<string[]> {
     ]);
     return comparison.exitCode === 0
       ? []
-      : [`${comparison.output}proto/generated is not what proto/ says: run 'make proto'`];
+      : [`${comparison.stdout}proto/generated is not what proto/ says: run 'make proto'`];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
