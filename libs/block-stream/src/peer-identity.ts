@@ -5,14 +5,14 @@
  */
 import type { TLSSocket } from 'node:tls';
 import { LmsError } from '@lms/errors';
+import { alternativeNames, parseIdentity } from '@lms/identity';
 import { ALPN_PROTOCOL } from './frames.ts';
 
 const SERVER_NAME_SUFFIX = '.block-stream.lms.internal';
-const MACHINE_PATH = /^\/machine\/([A-Za-z0-9-]{1,64})$/;
 
 /** What an agent asks for by SNI; a replication server's certificate covers it by a wildcard or by this name. */
 export function blockStreamServerName(machineId: string): string {
-  return `${machineId.toLowerCase()}${SERVER_NAME_SUFFIX}`;
+  return `${machineId}${SERVER_NAME_SUFFIX}`;
 }
 
 function refusal(problem: string): LmsError {
@@ -25,13 +25,15 @@ function refusal(problem: string): LmsError {
 export function identifyMachine(socket: TLSSocket, trustDomain: string): string {
   if (!socket.authorized) throw refusal('the client certificate is not of this manager');
   if (socket.alpnProtocol !== ALPN_PROTOCOL) throw refusal(`the client did not ask for ${ALPN_PROTOCOL}`);
-  const names = socket.getPeerX509Certificate()?.subjectAltName?.split(', ') ?? [];
-  const uris = names.filter((name) => name.startsWith('URI:')).map((name) => name.slice('URI:'.length));
+  const certificate = socket.getPeerX509Certificate();
+  const uris = certificate === undefined ? [] : alternativeNames(certificate).uris;
   const [uri] = uris;
   if (uri === undefined || uris.length !== 1) throw refusal(`the certificate names ${uris.length} URIs, not one`);
-  const prefix = `spiffe://${trustDomain}`;
-  const machineId = uri.startsWith(prefix) ? MACHINE_PATH.exec(uri.slice(prefix.length))?.[1] : undefined;
-  if (machineId === undefined) throw refusal(`the certificate is not of a machine of ${trustDomain}`);
+  const identity = parseIdentity(uri);
+  if (identity.kind !== 'machine' || identity.trustDomain !== trustDomain) {
+    throw refusal(`the certificate is not of a machine of ${trustDomain}`);
+  }
+  const machineId = identity.id;
   if (socket.servername !== blockStreamServerName(machineId)) {
     throw refusal(`machine ${machineId} asked for server name ${JSON.stringify(socket.servername || '')}`);
   }

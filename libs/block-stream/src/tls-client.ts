@@ -59,7 +59,7 @@ export async function connectBlockStream(options: ConnectOptions): Promise<TlsFr
       });
     }
     if (thrown instanceof LmsError) throw thrown;
-    throw brokenConnection(peer, thrown instanceof Error ? thrown : new Error(String(thrown)));
+    throw brokenConnection(peer, thrown);
   }
 }
 

@@ -259,16 +259,17 @@ const discard = (): void => undefined;
 const REFUSALS =
   /ALERT_(?:BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE|UNSUPPORTED_CERTIFICATE|NO_APPLICATION_PROTOCOL|ACCESS_DENIED|UNRECOGNIZED_NAME)|CERTIFICATE_REQUIRED|CERT_|UNABLE_TO_|SELF_SIGNED|ERR_TLS_CERT/;
 
-export function brokenConnection(peer: string, error: Error): LmsError {
-  const systemCode = String((error as NodeJS.ErrnoException).code ?? '');
+export function brokenConnection(peer: string, thrown: unknown): LmsError {
+  const error = toLmsError(thrown);
+  const systemCode = String((thrown as NodeJS.ErrnoException).code ?? '');
   if (REFUSALS.test(systemCode)) {
     return new LmsError('UNAUTHENTICATED', `TLS with ${peer} was refused: ${error.message}`, {
       action: 'Check that both ends have certificates of the same manager that are still valid, and their clocks.',
-      cause: error,
+      cause: thrown,
     });
   }
   return new LmsError('UNAVAILABLE', `The connection to ${peer} broke: ${error.message}`, {
     action: 'It is tried again by itself; if it stays so, check the network between the two on TCP 1500.',
-    cause: error,
+    cause: thrown,
   });
 }

@@ -5,7 +5,8 @@
  * from the certificate, SNI that agrees; only then is there a `FrameConnection`. Special cases: handshakes are bounded in
  * number and time, since each costs signatures; connections above the bound are dropped before TLS sees them.
  * Certificates are replaced without closing the listener. Failure: a refused connection is told to `onRefused`, and the
- * others never notice.
+ * others never notice. A client whose certificate or SNI is not accepted gets an ERROR frame: a bare end of TLS would look
+ * to it like a broken network. So certificates are judged here (`identifyMachine`), not by Node, which would just hang up.
  */
 import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
@@ -74,7 +75,7 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
     ciphers: TLS_CIPHER,
     ALPNProtocols: [ALPN_PROTOCOL],
     requestCert: true,
-    rejectUnauthorized: true,
+    rejectUnauthorized: false,
     handshakeTimeout: options.handshakeTimeoutMilliseconds ?? HANDSHAKE_TIMEOUT_MILLISECONDS,
   });
   tls.on('tlsClientError', (error: Error, socket: TLSSocket) => {
@@ -83,15 +84,16 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
   });
   tls.on('secureConnection', (socket: TLSSocket) => {
     const address = addressOf(socket);
+    const connection = new TlsFrameConnection(socket, address, options);
+    let machineId: string;
     try {
-      const machineId = identifyMachine(socket, options.trustDomain);
-      const connection = new TlsFrameConnection(socket, `machine ${machineId} at ${address}`, options);
-      options.onConnection(connection, { machineId, address });
+      machineId = identifyMachine(socket, options.trustDomain);
     } catch (thrown) {
-      socket.on('error', () => undefined);
-      socket.destroy();
       refused(thrown, address);
+      void turnAway(connection, toLmsError(thrown));
+      return;
     }
+    options.onConnection(connection, { machineId, address });
   });
 
   const tcp = createTcpServer(
@@ -150,4 +152,10 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
 
 function addressOf(socket: Socket): string {
   return `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+}
+
+/** One ERROR frame into a socket that has sent nothing yet, so it never waits; then the end. */
+async function turnAway(connection: TlsFrameConnection, { code, message, action }: LmsError): Promise<void> {
+  await connection.send({ type: 'error', code, message, action: action ?? '' }).catch(() => undefined);
+  connection.close();
 }

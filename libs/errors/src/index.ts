@@ -87,12 +87,18 @@ const SYSTEM_ERROR_CODES: Readonly<Record<string, ErrorCode>> = {
 export function toLmsError(thrown: unknown, context?: string): LmsError {
   if (thrown instanceof LmsError) return thrown;
   const prefix = context === undefined ? '' : `${context}: `;
-  if (thrown instanceof Error) {
+  if (isErrorLike(thrown)) {
     const systemCode = (thrown as NodeJS.ErrnoException).code;
     const code = (typeof systemCode === 'string' ? SYSTEM_ERROR_CODES[systemCode] : undefined) ?? abortCode(thrown);
     return new LmsError(code, `${prefix}${thrown.message}`, { cause: thrown });
   }
   return new LmsError('INTERNAL', `${prefix}${String(thrown)}`, { cause: thrown });
+}
+
+/** Also of another realm (a worker's, a sandbox's), where `instanceof` knows nothing, and the DOMException of an abort. */
+function isErrorLike(thrown: unknown): thrown is Error {
+  if (thrown instanceof Error) return true;
+  return typeof thrown === 'object' && thrown !== null && 'name' in thrown && 'message' in thrown;
 }
 
 function abortCode(error: Error): ErrorCode {
