@@ -1,4 +1,6 @@
 export default {
+  // Tests wait for conditions; this is only when jest gives one up.
+  testTimeout: 120_000,
   projects: [
     {
       displayName: 'unit',

@@ -4,4 +4,5 @@ export * from './operation.ts';
 export * from './status.ts';
 export { Replicator, type ReplicatorOptions } from './replicator.ts';
 export type { OpenTrace } from './tracking.ts';
+export * from './guardian.ts';
 export { FREEZE_LIMIT_MILLISECONDS } from './window.ts';

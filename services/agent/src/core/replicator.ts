@@ -165,7 +165,9 @@ export class Replicator {
         if (this.#paused) continue;
         observer.log('warn', `replication was interrupted: ${this.#failure.message}`, { code: this.#failure.code });
       }
-      if (this.#counters.sessions > connectedBefore) retryMilliseconds = FIRST_RETRY_MILLISECONDS;
+      // Two agents of one identity must not throw each other out twice a second: FENCED waits longer each time.
+      const worked = this.#counters.sessions > connectedBefore && this.#failure?.code !== 'FENCED';
+      if (worked) retryMilliseconds = FIRST_RETRY_MILLISECONDS;
       await clock.sleep(retryMilliseconds, signal).catch(() => undefined);
       retryMilliseconds = Math.min(retryMilliseconds * 2, LAST_RETRY_MILLISECONDS);
     }
