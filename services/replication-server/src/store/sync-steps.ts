@@ -26,6 +26,7 @@ export const SYNC_STEPS = [
   'clone.digests',
   'point.folder',
   // journal
+  'open.segments-folder',
   'segment.folder',
   'segment.mark',
   'segment.seal',

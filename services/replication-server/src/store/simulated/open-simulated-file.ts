@@ -5,17 +5,17 @@ import type { FileNode } from './file-node.ts';
 import type { OperationKind } from './operation.ts';
 import { simulatedError } from './operation.ts';
 import { PAGE_BYTES } from './page-ledger.ts';
-import type { Life, SimulatedFileSystem } from './simulated-file-system.ts';
+import type { Life, SimulatedKernel } from './simulated-kernel.ts';
 
 export class OpenSimulatedFile implements StoreFile {
-  #system: SimulatedFileSystem;
+  #system: SimulatedKernel;
   #life: Life;
   #file: FileNode;
   #path: string;
   #onClose: () => void;
   #open = true;
 
-  constructor(system: SimulatedFileSystem, life: Life, file: FileNode, path: string, onClose: () => void) {
+  constructor(system: SimulatedKernel, life: Life, file: FileNode, path: string, onClose: () => void) {
     this.#system = system;
     this.#life = life;
     this.#file = file;

@@ -5,15 +5,15 @@ import { FileNode } from './file-node.ts';
 import { FolderNode, parts } from './folder-tree.ts';
 import { simulatedError } from './operation.ts';
 import { OpenSimulatedFile } from './open-simulated-file.ts';
-import type { Life, SimulatedFileSystem } from './simulated-file-system.ts';
+import type { Life, SimulatedKernel } from './simulated-kernel.ts';
 
 export class SimulatedMount implements StoreFileSystem {
-  #system: SimulatedFileSystem;
+  #system: SimulatedKernel;
   #life: Life;
   /** How many handles this process has on a file. */
   #handles = new Map<FileNode, number>();
 
-  constructor(system: SimulatedFileSystem, life: Life) {
+  constructor(system: SimulatedKernel, life: Life) {
     this.#system = system;
     this.#life = life;
   }
