@@ -28,9 +28,9 @@ function writeMarkers(markerId: number): string | null {
   }
 }
 
-// A marker stands between a freeze and its thaw (R17); the thread does nothing else.
-setThreadPriority(0, NORMAL_PRIORITY);
 port.on('message', ({ markerId }: MarkerRequest) => {
+  // A marker is waited for, also between freeze and thaw (R17). Each time: the agent sets all its threads back.
+  setThreadPriority(0, NORMAL_PRIORITY);
   const result: MarkerResult = { markerId, failure: writeMarkers(markerId) };
   port.postMessage(result);
 });
