@@ -1,12 +1,11 @@
 /**
- * R11: the fencing generation of each machine, in a file of its own, durable before it is used: tmp, fsync, rename, fsync
- * of the folder. After power loss a number may be skipped, never given twice.
+ * R11: the fencing generation of each machine, in a file of its own, durable before it is used. After power loss a number may be skipped, never given twice.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LmsError } from '@lms/errors';
-import { fsyncFolder } from '@lms/linux';
 import type { FencingGenerations } from './core/ports.ts';
+import { replaceDurably } from './durable-file.ts';
 
 /** Ids come from certificates of our own CA; still, a name that becomes a path is checked where it becomes one. */
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
@@ -17,7 +16,7 @@ export async function openFencingFiles(folder: string): Promise<FencingGeneratio
     if (!FILE_NAME.test(machineId)) throw new LmsError('INVALID_ARGUMENT', 'The machine id cannot be a file name');
     const path = join(folder, machineId);
     const generation = (await readGeneration(path)) + 1;
-    await replaceDurably(folder, path, `${generation}\n`);
+    await replaceDurably(path, `${generation}\n`);
     return generation;
   };
   // One after another: two at once must not get the same number.
@@ -44,17 +43,4 @@ async function readGeneration(path: string): Promise<number> {
   throw new LmsError('DATA_LOSS', `${path} does not hold a fencing generation`, {
     action: 'Write a number into it that is above every generation in the logs of this replication server.',
   });
-}
-
-async function replaceDurably(folder: string, path: string, text: string): Promise<void> {
-  const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  await fsyncFolder(folder);
 }

@@ -1,0 +1,140 @@
+/**
+ * What the manager asks of this server beside replication: verify, export or delete a point in time. A task stays in the
+ * assignments until its result was taken, so each is run once and its result repeated until then; a restart runs it anew,
+ * which all three bear.
+ */
+import { setMaxListeners } from 'node:events';
+import type { ReplicationServerApi, ReplicationTask, TaskResult } from '@lms/api';
+import { LmsError, toLmsError } from '@lms/errors';
+import { BackOff, pause } from '@lms/service';
+import type { StagingStore } from '../store/staging-store.ts';
+import { exportDisk } from './export.ts';
+
+const BACK_OFF = { firstMilliseconds: 500, longestMilliseconds: 15_000 };
+/** Codes by which the manager says that it wants no result (any more). */
+const RESULT_NOT_WANTED = new Set(['NOT_FOUND', 'FAILED_PRECONDITION', 'INVALID_ARGUMENT', 'PERMISSION_DENIED']);
+/** A verify reads and hashes whole disks: one after another. People wait for exports. */
+const MAXIMUM_AT_ONCE: Readonly<Record<ReplicationTask['kind'], number>> = { verify: 1, export: 4, delete: 1 };
+
+export interface TasksOptions {
+  readonly api: Pick<ReplicationServerApi, 'taskResult' | 'uploadExport'>;
+  readonly store: (machineId: string) => Promise<StagingStore>;
+  /** Points of this machine were deleted. */
+  readonly onDeleted: (machineId: string) => void;
+  readonly onFinished: (task: ReplicationTask, error: LmsError | null) => void;
+  readonly signal: AbortSignal;
+}
+
+export class Tasks {
+  readonly #options: TasksOptions;
+  /** Known ones, under way or waiting for the manager to forget them. */
+  readonly #known = new Map<string, Promise<void>>();
+  readonly #waiting: ReplicationTask[] = [];
+  readonly #running: Record<ReplicationTask['kind'], number> = { verify: 0, export: 0, delete: 0 };
+
+  constructor(options: TasksOptions) {
+    this.#options = options;
+    setMaxListeners(0, options.signal);
+  }
+
+  /** All tasks that the manager lists now. */
+  update(tasks: readonly ReplicationTask[]): void {
+    const listed = new Set(tasks.map((task) => task.id));
+    for (const id of this.#known.keys()) if (!listed.has(id)) this.#known.delete(id);
+    for (const task of tasks) {
+      if (this.#known.has(task.id) || this.#waiting.some((other) => other.id === task.id)) continue;
+      this.#waiting.push(task);
+    }
+    this.#startWaiting();
+  }
+
+  #startWaiting(): void {
+    if (this.#options.signal.aborted) return;
+    for (const task of this.#waiting.splice(0)) {
+      if (this.#running[task.kind] >= MAXIMUM_AT_ONCE[task.kind]) {
+        this.#waiting.push(task);
+        continue;
+      }
+      this.#running[task.kind] += 1;
+      const run = this.#run(task).finally(() => {
+        this.#running[task.kind] -= 1;
+        this.#startWaiting();
+      });
+      this.#known.set(task.id, run);
+    }
+  }
+
+  /** Resolves when those under way have ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#known.values());
+  }
+
+  async #run(task: ReplicationTask): Promise<void> {
+    let result: TaskResult;
+    let error: LmsError | null = null;
+    try {
+      result = { state: 'succeeded', ...(await this.#perform(task)) };
+    } catch (thrown) {
+      error = toLmsError(thrown);
+      result = { state: 'failed', code: error.code, message: error.message };
+    }
+    // Interrupted by our own stop: the next process runs it again.
+    if (this.#options.signal.aborted) return;
+    this.#options.onFinished(task, error);
+    await this.#report(task, result);
+  }
+
+  async #perform(task: ReplicationTask): Promise<Partial<TaskResult>> {
+    const store = await this.#options.store(task.machineId);
+    switch (task.kind) {
+      case 'verify': {
+        const { sequence: _sequence, ...report } = await store.verifyPoint(task.sequence, this.#options.signal);
+        return { report: { ...report, mismatches: [...report.mismatches], sha256: { ...report.sha256 } } };
+      }
+      case 'delete':
+        await this.#deletePoint(store, task);
+        return {};
+      case 'export':
+        await this.#export(store, task);
+        return {};
+    }
+  }
+
+  async #deletePoint(store: StagingStore, task: ReplicationTask): Promise<void> {
+    try {
+      await store.deletePoint(task.sequence);
+    } catch (thrown) {
+      // Deleted by an earlier run of this task, or by retention: what was asked for is so.
+      if (toLmsError(thrown).code !== 'NOT_FOUND') throw thrown;
+    }
+    this.#options.onDeleted(task.machineId);
+  }
+
+  async #export(store: StagingStore, task: ReplicationTask): Promise<void> {
+    const reader = await store.openPoint(task.sequence);
+    try {
+      const image = exportDisk(reader, task.diskId ?? '', store.digestKey);
+      const { sizeBytes, body } = image;
+      const receipt = await this.#options.api.uploadExport(task.id, sizeBytes, body, this.#options.signal);
+      if (receipt.sha256 === image.sha256() && receipt.sizeBytes === sizeBytes) return;
+      throw new LmsError('DATA_LOSS', 'The manager received other bytes than were sent', {
+        action: 'Export again; if it happens again, look for a proxy that changes bodies.',
+      });
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async #report(task: ReplicationTask, result: TaskResult): Promise<void> {
+    const backOff = new BackOff(BACK_OFF);
+    while (!this.#options.signal.aborted) {
+      try {
+        await this.#options.api.taskResult(task.id, result, this.#options.signal);
+        return;
+      } catch (thrown) {
+        if (RESULT_NOT_WANTED.has(toLmsError(thrown).code)) return;
+        await pause(backOff.failed(), this.#options.signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The process: TCP 1500 on one side, the manager's 443 on the other, the data folder below.
+ *
+ * Start: lock, identity (enrolment at the first start), assignments from the last run, TCP 1500, then the loops that talk
+ * to the manager. Replication needs none of them: a manager that is away delays reports, never data. Stop, in order: no
+ * new connections, sessions told to come back and their store call finished, stores closed, last reports tried, lock.
+ */
+import { statfs } from 'node:fs/promises';
+import { ReplicationServerApi } from '@lms/api';
+import { createBlockStreamListener } from '@lms/block-stream';
+import type { BlockStreamListener } from '@lms/block-stream';
+import { toLmsError } from '@lms/errors';
+import { HEALTHY, pause, unhealthy } from '@lms/service';
+import type { Health, Service } from '@lms/service';
+import type { Logger } from '@lms/telemetry';
+import type { Configuration } from './configuration.ts';
+import { MachineReplicas } from './core/machine-replicas.ts';
+import { openDataFolder } from './data-folder.ts';
+import type { DataFolder } from './data-folder.ts';
+import { openFencingFiles } from './fencing-file.ts';
+import { Assignments } from './manager/assignments.ts';
+import { keepCertificate } from './manager/certificate-renewal.ts';
+import type { LogUpload } from './manager/log-upload.ts';
+import { PointReports } from './manager/point-reports.ts';
+import { ensureIdentity } from './manager/server-identity.ts';
+import type { ServerIdentity } from './manager/server-identity.ts';
+import { StatisticsReports } from './manager/statistics.ts';
+import { Tasks } from './manager/tasks.ts';
+import { createReplicationObserver } from './replication-observer.ts';
+import { openMachineStore, stagingHasRoom } from './staging-area.ts';
+import { createStagingLocation } from './staging-location.ts';
+import { systemClock } from './system-clock.ts';
+
+/** Reported to the manager and in enrolment. */
+export const VERSION = '0.1.0';
+const READY_EVERY_MILLISECONDS = 30_000;
+/** The last log lines and reports get this long at a stop. */
+const LAST_REPORTS_MILLISECONDS = 3_000;
+
+/** All that exists between start and stop. */
+interface Running {
+  readonly api: ReplicationServerApi;
+  readonly replicas: MachineReplicas;
+  readonly reports: PointReports;
+  readonly tasks: Tasks;
+  readonly listener: BlockStreamListener;
+  readonly loops: readonly Promise<void>[];
+}
+
+export class ReplicationServer implements Service {
+  readonly name = 'replication-server';
+  readonly #configuration: Configuration;
+  readonly #logger: Logger;
+  readonly #logs: LogUpload;
+  readonly #stopping = new AbortController();
+  #folder: DataFolder | null = null;
+  #running: Running | null = null;
+  #managerProblem: string | null = 'the manager was not reached yet';
+
+  constructor(configuration: Configuration, logger: Logger, logs: LogUpload) {
+    this.#configuration = configuration;
+    this.#logger = logger;
+    this.#logs = logs;
+  }
+
+  /** Where agents connect; null before the start. */
+  get address(): { readonly host: string; readonly port: number } | null {
+    const listener = this.#running?.listener;
+    return listener === undefined ? null : { host: listener.host, port: listener.port };
+  }
+
+  health(): Health {
+    if (this.#running === null) return unhealthy('not started');
+    return this.#managerProblem === null ? HEALTHY : unhealthy(this.#managerProblem);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const folder = await openDataFolder(this.#configuration.dataFolder);
+    this.#folder = folder;
+    const identity = await ensureIdentity(folder.identityFolder, this.#configuration, VERSION, signal);
+    const assignments = new Assignments(folder.assignmentsFile);
+    await assignments.load();
+    const api = new ReplicationServerApi({
+      managerUrl: this.#configuration.managerUrl,
+      caPem: identity.caPem,
+      signAssertion: () => identity.signAssertion(),
+    });
+    const replicas = await this.#createReplicas(folder, assignments);
+    const listener = await this.#listen(identity, replicas);
+    const reports = this.#createReports(api, replicas, assignments);
+    const tasks = this.#createTasks(api, replicas, reports);
+    const loops = this.#startLoops({ folder, identity, assignments, api, replicas, listener, reports, tasks });
+    this.#running = { api, replicas, reports, tasks, listener, loops };
+  }
+
+  async #createReplicas(folder: DataFolder, assignments: Assignments): Promise<MachineReplicas> {
+    const floorOf = (machineId: string): number | null =>
+      assignments.machines.get(machineId)?.settings.floorBytes ?? null;
+    return new MachineReplicas({
+      clock: systemClock,
+      location: createStagingLocation(folder.path),
+      fencing: await openFencingFiles(folder.fencingFolder),
+      observer: createReplicationObserver(this.#logger, () => this.#running?.reports ?? null),
+      openStore: (machineId) =>
+        openMachineStore(folder.machineFolder(machineId), floorOf(machineId), this.#logger.child({ machineId })),
+      hasRoom: (machineId) => stagingHasRoom(folder.path, floorOf(machineId)),
+      assignment: (machineId) => {
+        const machine = assignments.machines.get(machineId);
+        return machine === undefined ? null : { retention: machine.settings.retention };
+      },
+    });
+  }
+
+  #listen(identity: ServerIdentity, replicas: MachineReplicas): Promise<BlockStreamListener> {
+    return createBlockStreamListener({
+      ...this.#configuration.listen,
+      ca: identity.caPem,
+      key: identity.privateKeyPem,
+      cert: identity.certificatePem,
+      trustDomain: identity.trustDomain,
+      onConnection: (connection, peer) => {
+        this.#logger.info({ ...peer }, 'agent connected');
+        void replicas.serve(peer.machineId, connection);
+      },
+      onRefused: (error, address) =>
+        this.#logger.warn({ address, code: error.code, reason: error.message }, 'block-stream connection refused'),
+    });
+  }
+
+  #createReports(api: ReplicationServerApi, replicas: MachineReplicas, assignments: Assignments): PointReports {
+    return new PointReports({
+      send: (machineId, report, signal) => api.reportPoints(machineId, report, signal),
+      points: async (machineId) => {
+        if (!assignments.machines.has(machineId)) return null;
+        const store = await replicas.replica(machineId).store();
+        return store.points();
+      },
+      onFailure: (machineId, error) =>
+        this.#logger.warn({ machineId, code: error.code, reason: error.message }, 'points not reported yet'),
+      signal: this.#stopping.signal,
+    });
+  }
+
+  #createTasks(api: ReplicationServerApi, replicas: MachineReplicas, reports: PointReports): Tasks {
+    return new Tasks({
+      api,
+      store: async (machineId) => replicas.replica(machineId).store(),
+      onDeleted: (machineId) => reports.reportAll(machineId),
+      onFinished: (task, error) => {
+        const { id, kind, machineId, sequence } = task;
+        if (error === null) this.#logger.info({ id, kind, machineId, sequence }, 'task done');
+        else
+          this.#logger.warn({ id, kind, machineId, sequence, code: error.code, reason: error.message }, 'task failed');
+      },
+      signal: this.#stopping.signal,
+    });
+  }
+
+  #startLoops(parts: {
+    readonly folder: DataFolder;
+    readonly identity: ServerIdentity;
+    readonly assignments: Assignments;
+    readonly api: ReplicationServerApi;
+    readonly replicas: MachineReplicas;
+    readonly listener: BlockStreamListener;
+    readonly reports: PointReports;
+    readonly tasks: Tasks;
+  }): readonly Promise<void>[] {
+    const { folder, identity, assignments, api, replicas, listener, reports, tasks } = parts;
+    const { signal } = this.#stopping;
+    const reportAll = (machineIds: Iterable<string>): void => {
+      for (const machineId of machineIds) reports.reportAll(machineId);
+    };
+    const follow = assignments.follow(
+      api,
+      {
+        onMachines: async (added) => {
+          await replicas.closeUnassigned();
+          // Making the replica known is what its statistics, and so its initiation steps, begin with.
+          for (const machineId of added) replicas.replica(machineId);
+          reportAll(added);
+        },
+        onTasks: (listed) => tasks.update(listed),
+        onManagerBack: () => {
+          this.#managerProblem = null;
+          this.#logger.info('the manager answers');
+          reportAll(assignments.machines.keys());
+        },
+        onManagerAway: (error) => {
+          this.#managerProblem = `the manager does not answer: ${error.message}`;
+          this.#logger.warn({ code: error.code, reason: error.message }, 'the manager does not answer');
+        },
+      },
+      signal,
+    );
+    for (const machineId of assignments.machines.keys()) replicas.replica(machineId);
+    const statistics = new StatisticsReports({
+      dataFolder: folder.path,
+      replicas: () => replicas.all(),
+      send: (batch, sendSignal) => api.statistics(batch, sendSignal),
+    });
+    return [
+      follow,
+      this.#reportReady(api, folder, listener, signal),
+      statistics.run(signal),
+      this.#logs.run((batch, sendSignal) => api.logs(batch, sendSignal), signal),
+      keepCertificate(identity, api, listener, this.#logger, signal),
+    ];
+  }
+
+  async #reportReady(
+    api: ReplicationServerApi,
+    folder: DataFolder,
+    listener: BlockStreamListener,
+    signal: AbortSignal,
+  ) {
+    let waitMilliseconds = 0;
+    while (await pause(waitMilliseconds, signal)) {
+      try {
+        const space = await statfs(folder.path);
+        const freeBytes = space.bavail * space.bsize;
+        const { advertise } = this.#configuration;
+        const address = advertise?.host ?? listener.host;
+        const port = advertise?.port || listener.port;
+        await api.ready({ address, port, freeBytes, pid: process.pid, version: VERSION }, signal);
+        waitMilliseconds = READY_EVERY_MILLISECONDS;
+      } catch (thrown) {
+        if (waitMilliseconds !== 1_000 && !signal.aborted) {
+          this.#logger.warn({ reason: toLmsError(thrown).message }, 'ready report not taken yet');
+        }
+        waitMilliseconds = 1_000;
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#running = null;
+    if (running !== null) {
+      await running.replicas.close();
+      await running.listener.close();
+      this.#stopping.abort();
+      await Promise.all(running.loops);
+      await Promise.all([running.reports.idle(), running.tasks.idle()]);
+      const last = AbortSignal.timeout(LAST_REPORTS_MILLISECONDS);
+      await this.#logs.flush((batch, signal) => running.api.logs(batch, signal), last);
+      await running.api.close();
+    }
+    this.#folder?.lock.release();
+    this.#folder = null;
+  }
+}
