@@ -50,8 +50,10 @@ export interface ProcessState {
 export interface SupervisedProcessOptions {
   /** As in logs: `nats-server`. */
   readonly name: string;
-  /** The lock lies at `<stateFile>.lock`, a failure's report at `<stateFile>.failure`; the folder must exist. */
+  /** The lock lies at `<stateFile>.lock`, a failure's report at `<stateFile>.failure`. */
   readonly stateFile: string;
+  /** Runs before each start, before the lock is taken; may make the folder of the state file. */
+  readonly prepare?: () => Promise<void>;
   /** Asked before each start; what it throws counts as a failed start. */
   readonly command: (signal: AbortSignal) => Promise<ProcessCommand>;
   readonly logger: Logger;
@@ -121,7 +123,12 @@ export class SupervisedProcess {
       const child = await this.#spawn();
       const ended = waitForEnd(child);
       this.#change({ ...this.#state, phase: 'running', pid: child.pid ?? null, startedAt: new Date() });
-      return await this.#describeEnd(await this.#endWithUs(child, ended));
+      const stable = setTimeout(() => this.#change({ ...this.#state, failure: null }), STABLE_MILLISECONDS);
+      try {
+        return await this.#describeEnd(await this.#endWithUs(child, ended));
+      } finally {
+        clearTimeout(stable);
+      }
     } catch (thrown) {
       const { code, message } = toLmsError(thrown);
       return { code, message };
@@ -131,6 +138,7 @@ export class SupervisedProcess {
   async #spawn(): Promise<ChildProcess> {
     const { name, stateFile, command, logger, stopTimeoutMilliseconds } = this.#options;
     const { signal } = this.#stopping;
+    await this.#options.prepare?.();
     const lock = await takeChildLock(
       {
         path: `${stateFile}.lock`,
@@ -182,7 +190,7 @@ export class SupervisedProcess {
 
   async #describeEnd(how: string): Promise<ChildFailure> {
     const report = await readFailureReport(this.#failureFile);
-    if (report === null) return { code: 'UNAVAILABLE', message: `${this.#options.name} ${how}` };
+    if (report === null) return { code: 'INTERNAL', message: `${this.#options.name} ${how}` };
     const action = report.action === null ? '' : ` ${report.action}`;
     return { code: report.code, message: `${report.message}.${action}` };
   }

@@ -251,6 +251,7 @@ test('a step that failed is forgotten when it succeeds', () => {
           error: state === StepState.FAILED ? 'no room' : '',
           nextAttemptAt: undefined,
           changedAt: at(0),
+          attempt: 1,
         },
       },
     },

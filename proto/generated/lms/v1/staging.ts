@@ -84,7 +84,11 @@ export interface InitiationStepReport {
   error: string;
   /** FAILED: absent when there will be none by itself. */
   nextAttemptAt: Date | undefined;
-  changedAt: Date | undefined;
+  changedAt:
+    | Date
+    | undefined;
+  /** 1 is the first; 0: not tried yet. */
+  attempt: number;
 }
 
 export interface GetInitiationRequest {
@@ -910,7 +914,7 @@ export const GetEndpointResponse: MessageFns<GetEndpointResponse> = {
 };
 
 function createBaseInitiationStepReport(): InitiationStepReport {
-  return { step: 0, state: 0, error: "", nextAttemptAt: undefined, changedAt: undefined };
+  return { step: 0, state: 0, error: "", nextAttemptAt: undefined, changedAt: undefined, attempt: 0 };
 }
 
 export const InitiationStepReport: MessageFns<InitiationStepReport> = {
@@ -929,6 +933,9 @@ export const InitiationStepReport: MessageFns<InitiationStepReport> = {
     }
     if (message.changedAt !== undefined) {
       Timestamp.encode(toTimestamp(message.changedAt), writer.uint32(42).fork()).join();
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(48).uint32(message.attempt);
     }
     return writer;
   },
@@ -986,6 +993,14 @@ export const InitiationStepReport: MessageFns<InitiationStepReport> = {
             message.changedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1013,6 +1028,7 @@ export const InitiationStepReport: MessageFns<InitiationStepReport> = {
         : isSet(object.changed_at)
         ? fromJsonTimestamp(object.changed_at)
         : undefined,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
     };
   },
 
@@ -1033,6 +1049,9 @@ export const InitiationStepReport: MessageFns<InitiationStepReport> = {
     if (message.changedAt !== undefined) {
       obj.changedAt = message.changedAt.toISOString();
     }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
     return obj;
   },
 
@@ -1046,6 +1065,7 @@ export const InitiationStepReport: MessageFns<InitiationStepReport> = {
     message.error = object.error ?? "";
     message.nextAttemptAt = object.nextAttemptAt ?? undefined;
     message.changedAt = object.changedAt ?? undefined;
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };

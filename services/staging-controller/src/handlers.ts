@@ -1,0 +1,115 @@
+/** lms.v1.Staging. */
+import { LmsError } from '@lms/errors';
+import { StagingService, type WatchAssignmentsResponse } from '@lms/proto';
+import type { Handlers } from '@lms/rpc';
+import { pause } from '@lms/service';
+import { stepReport, type Controller } from './controller.ts';
+import type { StagingDriver } from './driver.ts';
+import type { Machines } from './machines.ts';
+import type { Sightings } from './sightings.ts';
+import type { StagingStore } from './store.ts';
+
+const WAIT_MILLISECONDS_MAX = 30_000;
+/**
+ * After a start: how long machines that a replication server serves may be unknown to the registry. Until then it is
+ * told to ask again, and goes on serving them: their agents are registering anew.
+ */
+const SETTLE_MILLISECONDS = 60_000;
+/** How long the first answer may be held until reports of replication servers that run already have come in. */
+const FIRST_REPORTS_MILLISECONDS = 4_000;
+
+export interface StagingHandlersOptions {
+  readonly controller: Controller;
+  readonly store: StagingStore;
+  readonly machines: Machines;
+  readonly sightings: Sightings;
+  readonly driver: StagingDriver;
+  readonly startedAt: Date;
+}
+
+export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeof StagingService> {
+  const { controller, store, sightings, driver } = options;
+  return {
+    watchAssignments: async ({ replicationServer, afterRevision, waitMilliseconds }, { signal }) => {
+      sightings.serverCalled(replicationServer, new Date());
+      controller.look();
+      await waitUntilSettled(options, replicationServer, signal);
+      const limit = AbortSignal.timeout(Math.min(waitMilliseconds, WAIT_MILLISECONDS_MAX));
+      const answer = await waitForOther(options, replicationServer, afterRevision, AbortSignal.any([signal, limit]));
+      signal.throwIfAborted();
+      return answer;
+    },
+    reportReady: async ({ replicationServer, address, port }) => {
+      await store.servers.modify(replicationServer, (current) =>
+        current?.address === address && current.port === port ? current : { address, port },
+      );
+      sightings.serverReady(replicationServer, new Date());
+      controller.look();
+      return {};
+    },
+    getEndpoint: ({ machineId }) => {
+      const name = store.assignments.get(machineId)?.value.replicationServer;
+      const server = name === undefined ? null : store.servers.get(name);
+      if (server === null) return Promise.resolve({ endpoint: undefined });
+      sightings.agentTold(machineId);
+      controller.look();
+      const { address, port } = server.value;
+      const host = driver.advertisedHost ?? address;
+      return Promise.resolve({ endpoint: { host, port, serverName: `${machineId}.block-stream.lms.internal` } });
+    },
+    getInitiation: ({ machineId }) => Promise.resolve({ steps: controller.stepsOf(machineId).map(stepReport) }),
+    listReadyServers: () => {
+      const ready = store.servers.entries().filter(({ key }) => sightings.isReady(key, new Date()));
+      return Promise.resolve({
+        servers: ready.map(({ key, value }) => ({
+          replicationServer: key,
+          address: driver.advertisedHost ?? value.address,
+          port: value.port,
+        })),
+      });
+    },
+  };
+}
+
+/** The first answer that differs from what the caller has, or the present one when `until` is aborted. */
+async function waitForOther(
+  { controller, sightings }: StagingHandlersOptions,
+  replicationServer: string,
+  afterRevision: bigint,
+  until: AbortSignal,
+): Promise<WatchAssignmentsResponse> {
+  for (;;) {
+    const answer = controller.assignmentsOf(replicationServer);
+    if (answer.revision !== afterRevision) return answer;
+    sightings.assignmentTaken(
+      replicationServer,
+      answer.machines.map(({ machineId }) => machineId),
+    );
+    if (until.aborted) return answer;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const forget = controller.onLook(resolve);
+    const giveUp = (): void => resolve();
+    until.addEventListener('abort', giveUp, { once: true });
+    await promise;
+    forget();
+    until.removeEventListener('abort', giveUp);
+  }
+}
+
+async function waitUntilSettled(
+  { controller, machines, startedAt }: StagingHandlersOptions,
+  replicationServer: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const age = (): number => Date.now() - startedAt.getTime();
+  // An empty list would end sessions of machines that the manager only does not know of yet.
+  while (age() < FIRST_REPORTS_MILLISECONDS && (!machines.listed || machines.ids().length === 0)) {
+    await pause(FIRST_REPORTS_MILLISECONDS / 10, signal);
+    signal.throwIfAborted();
+  }
+  const unknown = controller.unknownMachinesOf(replicationServer);
+  if (machines.listed && (unknown.length === 0 || age() > SETTLE_MILLISECONDS)) return;
+  throw new LmsError('UNAVAILABLE', 'the manager has started and does not know yet which machines there are', {
+    action: 'Ask again; go on with what was assigned before.',
+  });
+}

@@ -1,0 +1,182 @@
+/**
+ * The driver of a single host: one replication server for all machines, as a child process of this one, that knows the
+ * manager only through 443, like any other replication server.
+ *
+ * At its first start it gets a bootstrap token in a file; it makes its own key and keeps its identity in its data
+ * folder. A new token is made only when the manager has refused it: what is not needed cannot be stolen.
+ */
+import { constants } from 'node:fs';
+import { access, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LmsError, toLmsError } from '@lms/errors';
+import { TokenPurpose, type ComponentReport, type RegistryService } from '@lms/proto';
+import type { RpcClient } from '@lms/rpc';
+import { SupervisedProcess, type ProcessCommand, type ProcessState } from '@lms/service';
+import type { Logger } from '@lms/telemetry';
+import type { DriverServer, StagingDriver } from './driver.ts';
+
+/** Longer than a manager takes from here to its gateway's first answer, on a slow machine. */
+const TOKEN_LIFE_SECONDS = 15 * 60;
+/** Every agent's name for this server: <machine id>.block-stream.lms.internal. */
+const BLOCK_STREAM_NAMES = ['*.block-stream.lms.internal'];
+const STOP_TIMEOUT_MILLISECONDS = 15_000;
+const PROGRAM = fileURLToPath(new URL('../../replication-server/src/main.ts', import.meta.url));
+
+export interface HostConfiguration {
+  /** https://HOST:PORT of the gateway. A promise when the gateway starts after this service. */
+  readonly managerUrl: string | Promise<string>;
+  /** Hex SHA-256 of the manager's CA. */
+  readonly caSha256: string | Promise<string>;
+  /** Of the replication server; made when it is not there. */
+  readonly dataDirectory: string;
+  /** HOST:PORT of 1500; port 0: any free one. */
+  readonly blockStreamListen: string;
+  /** The first is what agents connect to; none: where it listens. */
+  readonly advertisedNames: readonly string[];
+  readonly name: string;
+  /** Default: this repository's own. */
+  readonly program?: string;
+}
+
+export interface HostDriverOptions {
+  readonly host: HostConfiguration;
+  readonly registry: Pick<RpcClient<typeof RegistryService>, 'createToken'>;
+  readonly logger: Logger;
+}
+
+export class HostDriver implements StagingDriver {
+  readonly hasNetworkPolicies = false;
+  readonly advertisedHost: string | null;
+  readonly #options: HostDriverOptions;
+  readonly #process: SupervisedProcess;
+  #listener: () => void = () => undefined;
+  #started = false;
+  #stagingError: string | null = null;
+
+  constructor(options: HostDriverOptions) {
+    this.#options = options;
+    this.advertisedHost = options.host.advertisedNames[0] ?? null;
+    this.#process = new SupervisedProcess({
+      name: 'replication-server',
+      stateFile: join(options.host.dataDirectory, 'process'),
+      prepare: () => this.#prepareStaging(),
+      command: (signal) => this.#command(signal),
+      logger: options.logger,
+      stopTimeoutMilliseconds: STOP_TIMEOUT_MILLISECONDS,
+      onChange: () => this.#listener(),
+    });
+  }
+
+  get running(): ReadonlySet<string> {
+    return new Set(this.#started ? [this.#options.host.name] : []);
+  }
+
+  get state(): ProcessState {
+    return this.#process.state;
+  }
+
+  runServer(name: string): void {
+    if (name !== this.#options.host.name) throw new Error(`this host runs no replication server ${name}`);
+    if (this.#started) return;
+    this.#started = true;
+    this.#process.start();
+  }
+
+  observe(name: string): DriverServer | null {
+    if (name !== this.#options.host.name) return null;
+    const { phase, startedAt, failure, attempt, nextAttemptAt } = this.#process.state;
+    return {
+      stagingError: this.#stagingError,
+      running: phase === 'running',
+      startedAt,
+      failure,
+      attempt,
+      nextAttemptAt,
+    };
+  }
+
+  reports(ready: (name: string) => boolean): readonly ComponentReport[] {
+    const { phase, pid, failure } = this.#process.state;
+    const healthy = phase === 'running' && ready(this.#options.host.name);
+    const trouble = failure?.message ?? (phase === 'running' ? 'it has not said that it listens' : 'not started yet');
+    return [{ name: 'replication-server', pid: pid ?? undefined, healthy, detail: healthy ? '' : trouble }];
+  }
+
+  onChange(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#started) await this.#process.stop();
+  }
+
+  async #prepareStaging(): Promise<void> {
+    const { dataDirectory } = this.#options.host;
+    try {
+      await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+      await access(dataDirectory, constants.W_OK | constants.X_OK);
+      this.#stagingError = null;
+    } catch (thrown) {
+      this.#stagingError = `the folder for staging disks, ${dataDirectory}, cannot be used: ${toLmsError(thrown).message}`;
+      throw new LmsError('FAILED_PRECONDITION', this.#stagingError, { cause: thrown });
+    }
+  }
+
+  async #command(signal: AbortSignal): Promise<ProcessCommand> {
+    const { host } = this.#options;
+    const [managerUrl, caSha256] = await Promise.all([unlessAborted(host.managerUrl, signal), host.caSha256]);
+    const tokenFile = await this.#ensureToken(signal);
+    const [advertised] = host.advertisedNames;
+    return {
+      program: process.execPath,
+      arguments: [
+        '--import',
+        import.meta.resolve('@lms/telemetry/preload'),
+        host.program ?? PROGRAM,
+        ...['--data-dir', host.dataDirectory, '--listen', host.blockStreamListen, '--name', host.name],
+        ...['--manager', managerUrl, '--ca-sha256', caSha256, '--bootstrap-token-file', tokenFile],
+        ...(advertised === undefined ? [] : ['--advertise', advertised]),
+      ],
+    };
+  }
+
+  async #ensureToken(signal: AbortSignal): Promise<string> {
+    const file = join(this.#options.host.dataDirectory, 'bootstrap-token');
+    const refused = this.#process.state.failure?.code === 'UNAUTHENTICATED';
+    if (!refused && (await exists(file))) return file;
+    const { secret } = await this.#options.registry.createToken(
+      {
+        purpose: TokenPurpose.REPLICATION_SERVER,
+        name: `replication server ${this.#options.host.name}`,
+        uses: 1,
+        expiresInSeconds: TOKEN_LIFE_SECONDS,
+        dnsNames: [...BLOCK_STREAM_NAMES],
+      },
+      { signal },
+    );
+    await writeFile(file, `${secret}\n`, { mode: 0o600 });
+    return file;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The promise of the manager's URL is never kept when its gateway does not start. */
+async function unlessAborted(value: string | Promise<string>, signal: AbortSignal): Promise<string> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const giveUp = (): void => reject(toLmsError(signal.reason));
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await Promise.race([value, promise]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}

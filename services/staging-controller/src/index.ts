@@ -1,0 +1,4 @@
+/** Who serves which machine, the replication servers themselves, and how far each machine has come. */
+export { readStagingControllerConfiguration, type StagingControllerConfiguration } from './config.ts';
+export type { HostConfiguration } from './host-driver.ts';
+export { createStagingControllerService, type StagingControllerServiceModule } from './service.ts';

@@ -1,0 +1,175 @@
+/**
+ * The initiation steps of one machine. Pure: from what was seen to what each step is.
+ *
+ *     NOT_STARTED ──▶ IN_PROGRESS ──▶ SUCCEEDED
+ *                       │    ▲            │ (the replication server ended: only what depends on its process)
+ *                       ▼    └────────────┘
+ *                     FAILED ─────────▶ SUCCEEDED (as soon as it is seen to be so)
+ *
+ * No step is assumed: SUCCEEDED and FAILED come from an observed fact, or FAILED from nothing being observed for longer
+ * than any healthy start takes. Everything is tried again by itself for ever, so FAILED says what is wrong now, and is
+ * no end. What the agent has once done (paired, connected, sent data) stays done: later trouble is a stall, not a start.
+ */
+import { z } from 'zod';
+import type { ErrorCode } from '@lms/errors';
+import type { MachineObservation, ServerObservation } from './observation.ts';
+
+export const STEPS = [
+  'CREATE_NETWORK_POLICY',
+  'CREATE_STAGING_DISKS',
+  'LAUNCH_REPLICATION_SERVER',
+  'AUTHENTICATE_WITH_SERVICE',
+  'PAIR_REPLICATION_SERVER_WITH_AGENT',
+  'CONNECT_AGENT_TO_REPLICATION_SERVER',
+  'START_DATA_TRANSFER',
+] as const;
+export type StepName = (typeof STEPS)[number];
+
+export const STEP_RECORD = z.object({
+  step: z.enum(STEPS),
+  state: z.enum(['NOT_STARTED', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'SKIPPED']),
+  /** FAILED: what, where, what to do; else empty. */
+  error: z.string(),
+  attempt: z.number().int().nonnegative(),
+  /** RFC 3339. FAILED: when it is tried again; null: as soon as the other side does it. */
+  nextAttemptAt: z.string().nullable(),
+  /** When it began to be tried; null: not yet. */
+  since: z.string().nullable(),
+  /** When state or error changed last. */
+  changedAt: z.string(),
+});
+export type StepRecord = z.infer<typeof STEP_RECORD>;
+
+/** Nothing observed for so long counts as failed; far above a healthy start on a slow machine. */
+const PATIENCE_MILLISECONDS = 60_000;
+/** An agent reads its disks' sizes and maps before the first block. */
+const DATA_PATIENCE_MILLISECONDS = 120_000;
+
+/** How a replication server ends when it ran, but the manager did not accept it, or was not reached. */
+const AUTHENTICATION_FAILURES: ReadonlySet<ErrorCode> = new Set([
+  'UNAUTHENTICATED',
+  'PERMISSION_DENIED',
+  'UNAVAILABLE',
+]);
+
+type Finding =
+  | { readonly state: 'NOT_STARTED' | 'SUCCEEDED' | 'SKIPPED' }
+  /** FAILED with `overdue` when it has been in progress for longer than the patience. */
+  | { readonly state: 'IN_PROGRESS'; readonly overdue: string; readonly patienceMilliseconds?: number }
+  | { readonly state: 'FAILED'; readonly error: string; readonly server?: ServerObservation };
+
+const NOT_STARTED: Finding = { state: 'NOT_STARTED' };
+const SUCCEEDED: Finding = { state: 'SUCCEEDED' };
+
+/** All steps in their order. A record whose state and error are as before is the same object. */
+export function nextSteps(before: readonly StepRecord[], seen: MachineObservation, now: Date): readonly StepRecord[] {
+  const done = (step: StepName): boolean => before.find((record) => record.step === step)?.state === 'SUCCEEDED';
+  const paired = done('PAIR_REPLICATION_SERVER_WITH_AGENT') ? SUCCEEDED : findPairing(seen);
+  const connected = done('CONNECT_AGENT_TO_REPLICATION_SERVER') ? SUCCEEDED : findConnection(seen, paired);
+  const findings: Readonly<Record<StepName, Finding>> = {
+    CREATE_NETWORK_POLICY: seen.hasNetworkPolicies ? NOT_STARTED : { state: 'SKIPPED' },
+    CREATE_STAGING_DISKS: done('CREATE_STAGING_DISKS') ? SUCCEEDED : findStagingDisks(seen),
+    LAUNCH_REPLICATION_SERVER: findLaunch(seen),
+    AUTHENTICATE_WITH_SERVICE: findAuthentication(seen),
+    PAIR_REPLICATION_SERVER_WITH_AGENT: paired,
+    CONNECT_AGENT_TO_REPLICATION_SERVER: connected,
+    START_DATA_TRANSFER: done('START_DATA_TRANSFER') ? SUCCEEDED : findTransfer(seen, connected),
+  };
+  return STEPS.map((step) =>
+    advance(
+      before.find((record) => record.step === step),
+      step,
+      findings[step],
+      now,
+    ),
+  );
+}
+
+function findStagingDisks({ assigned, server, report }: MachineObservation): Finding {
+  if (report?.stagingDisks === true) return SUCCEEDED;
+  if (!assigned || server === null) return NOT_STARTED;
+  if (server.stagingError !== null) return { state: 'FAILED', error: server.stagingError, server };
+  if (report !== null && report.stalled !== null) return { state: 'FAILED', error: report.stalled };
+  // It makes them when the agent has told which disks there are: how long that takes is not for this step to judge.
+  return { state: 'IN_PROGRESS', overdue: '', patienceMilliseconds: Infinity };
+}
+
+function findLaunch({ assigned, server }: MachineObservation): Finding {
+  if (!assigned || server === null) return NOT_STARTED;
+  if (server.running && (server.ready || server.authenticated)) return SUCCEEDED;
+  if (server.failure === null || server.stagingError !== null) {
+    return { state: 'IN_PROGRESS', overdue: 'the replication server was started and has not said that it listens' };
+  }
+  if (AUTHENTICATION_FAILURES.has(server.failure.code)) return SUCCEEDED;
+  return { state: 'FAILED', error: server.failure.message, server };
+}
+
+function findAuthentication({ assigned, server }: MachineObservation): Finding {
+  if (!assigned || server === null) return NOT_STARTED;
+  if (server.running && server.authenticated) return SUCCEEDED;
+  if (server.failure !== null) {
+    if (!AUTHENTICATION_FAILURES.has(server.failure.code)) return NOT_STARTED;
+    return { state: 'FAILED', error: server.failure.message, server };
+  }
+  if (!server.running) return NOT_STARTED;
+  return { state: 'IN_PROGRESS', overdue: 'the replication server runs, and has not called the manager' };
+}
+
+function findPairing(seen: MachineObservation): Finding {
+  if (!seen.assigned || seen.server === null) return NOT_STARTED;
+  if (seen.assignmentTaken && seen.agentKnowsServer) return SUCCEEDED;
+  const overdue = seen.assignmentTaken
+    ? 'the agent has not asked for its replication server: start lms-agent run on the machine'
+    : 'the replication server has not taken over the machine';
+  return { state: 'IN_PROGRESS', overdue };
+}
+
+function findConnection({ report, agentTrouble }: MachineObservation, paired: Finding): Finding {
+  if (report?.connected === true || report?.dataTransfer === true) return SUCCEEDED;
+  if (paired.state !== 'SUCCEEDED') return NOT_STARTED;
+  if (agentTrouble !== null) return { state: 'FAILED', error: agentTrouble };
+  return {
+    state: 'IN_PROGRESS',
+    overdue: 'the agent has not connected to its replication server: open its TCP port (1500) for the machine',
+  };
+}
+
+function findTransfer({ report, agentTrouble }: MachineObservation, connected: Finding): Finding {
+  if (report?.dataTransfer === true) return SUCCEEDED;
+  if (connected.state !== 'SUCCEEDED') return NOT_STARTED;
+  const trouble = report?.stalled ?? agentTrouble;
+  if (trouble !== null) return { state: 'FAILED', error: trouble };
+  return {
+    state: 'IN_PROGRESS',
+    overdue: 'the agent is connected and has sent nothing: see its log',
+    patienceMilliseconds: DATA_PATIENCE_MILLISECONDS,
+  };
+}
+
+function advance(before: StepRecord | undefined, step: StepName, finding: Finding, now: Date): StepRecord {
+  const tried = finding.state === 'IN_PROGRESS' || finding.state === 'FAILED';
+  const since = tried ? (before?.since ?? now.toISOString()) : null;
+  const { state, error } = judge(finding, since, now);
+  const server = finding.state === 'FAILED' ? finding.server : undefined;
+  const nextAttemptAt = server?.nextAttemptAt?.toISOString() ?? null;
+  const attempt = server?.attempt ?? (tried ? Math.max(1, before?.attempt ?? 0) : (before?.attempt ?? 0));
+  if (
+    before?.state === state &&
+    before.error === error &&
+    before.attempt === attempt &&
+    before.nextAttemptAt === nextAttemptAt
+  ) {
+    return before;
+  }
+  const changed = before?.state !== state || before.error !== error;
+  const changedAt = changed ? now.toISOString() : before.changedAt;
+  return { step, state, error, attempt, nextAttemptAt, since, changedAt };
+}
+
+function judge(finding: Finding, since: string | null, now: Date): Pick<StepRecord, 'state' | 'error'> {
+  if (finding.state === 'FAILED') return { state: 'FAILED', error: finding.error };
+  if (finding.state !== 'IN_PROGRESS' || since === null) return { state: finding.state, error: '' };
+  const patience = finding.patienceMilliseconds ?? PATIENCE_MILLISECONDS;
+  const overdue = now.getTime() - Date.parse(since) > patience;
+  return overdue ? { state: 'FAILED', error: finding.overdue } : { state: 'IN_PROGRESS', error: '' };
+}

@@ -1,0 +1,94 @@
+/** Turns "this machine should replicate" into staging disks and a replication server that serves it. */
+import { EventConnection, FactConsumer, STATISTICS_STREAM, StreamFollower } from '@lms/events';
+import { RegistryService, StagingService, type Event } from '@lms/proto';
+import { createRpcClient, RpcServer } from '@lms/rpc';
+import { combineHealth, unhealthy, type Health, type Service } from '@lms/service';
+import type { StagingControllerConfiguration } from './config.ts';
+import { Controller } from './controller.ts';
+import { stagingHandlers } from './handlers.ts';
+import { HostDriver } from './host-driver.ts';
+import { Machines } from './machines.ts';
+import { Sightings } from './sightings.ts';
+import { openStore } from './store.ts';
+
+const NAME = 'staging-controller';
+
+export interface StagingControllerServiceModule extends Service {
+  /** HOST:PORT of gRPC, once started. */
+  readonly address: string;
+}
+
+export function createStagingControllerService(
+  configuration: StagingControllerConfiguration,
+): StagingControllerServiceModule {
+  const parts = new AsyncDisposableStack();
+  let health = (): Health => unhealthy('not started');
+  let server: RpcServer | null = null;
+  return {
+    name: NAME,
+    get address() {
+      if (server === null) throw new Error(`${NAME} is not started`);
+      return server.address;
+    },
+    health: () => health(),
+    async start(signal) {
+      const startedAt = new Date();
+      const { listen, tls, events, registryAddress, host } = configuration;
+      const connection = await EventConnection.connect(events, NAME, signal);
+      parts.defer(() => connection.close());
+      const store = await openStore(connection, signal);
+      parts.defer(() => store.close());
+      const registry = createRpcClient(RegistryService, { address: registryAddress, component: 'registry', tls });
+      parts.defer(() => registry.close());
+      const driver = new HostDriver({ host, registry, logger: connection.logger });
+      parts.defer(() => driver.stop());
+
+      const sightings = new Sightings();
+      const machines = new Machines(registry, connection.logger, () => controller.look());
+      const controller = new Controller({ connection, store, machines, sightings, driver, sharedServer: host.name });
+      driver.onChange(() => controller.look());
+      const follower = await StreamFollower.start(
+        connection,
+        {
+          stream: STATISTICS_STREAM,
+          apply: (message) => {
+            sightings.apply(message);
+            controller.look();
+          },
+        },
+        signal,
+      );
+      parts.defer(() => follower.stop());
+      const consumer = await FactConsumer.start(connection, {
+        name: NAME,
+        kinds: ['machine-enrolled', 'machine-changed'],
+        handle: (event) => Promise.resolve(putMachine(machines, event)),
+      });
+      parts.defer(() => consumer.stop());
+      await controller.tellAgain();
+
+      const stopping = new AbortController();
+      const loops = Promise.all([machines.follow(stopping.signal), controller.run(stopping.signal)]);
+      parts.defer(async () => {
+        stopping.abort();
+        await loops;
+      });
+      health = () => combineHealth([connection.health(), store.health(), follower.health(), consumer.health()]);
+      const dependencies = () => driver.reports((name) => sightings.isReady(name, new Date()));
+      server = new RpcServer({ component: NAME, listen, tls, health, dependencies });
+      server.serve(StagingService, stagingHandlers({ controller, store, machines, sightings, driver, startedAt }));
+      await server.start();
+      const started = server;
+      parts.defer(() => started.stop());
+    },
+    async stop() {
+      health = () => unhealthy('stopped');
+      await parts.disposeAsync();
+    },
+  };
+}
+
+function putMachine(machines: Machines, { fact }: Event): void {
+  if (fact?.$case !== 'machineEnrolled' && fact?.$case !== 'machineChanged') return;
+  if (fact.value.machine !== undefined) machines.put(fact.value.machine);
+}
