@@ -81,6 +81,16 @@ test.each(['ext4', 'xfs', 'btrfs'] as const)('writers of %s wait from freeze to 
   await untilDone(writer);
 });
 
+test('after the thaw nobody keeps the file system from being unmounted', async () => {
+  const device = machine.loopDisk(64 * MIB);
+  const mount = machine.mount(device);
+  const freezer = await freezerFor([device]);
+  await freezer.freeze(LIMIT_MILLISECONDS);
+  await freezer.thaw();
+  run('umount', mount);
+  expect(await freezer.countMounts()).toBe(0);
+});
+
 test('nothing mounted counts as frozen', async () => {
   const freezer = await freezerFor([machine.loopDisk(4 * MIB)]);
   expect(await freezer.countMounts()).toBe(0);
@@ -154,7 +164,12 @@ test('a file system that knows no freeze is passed over and named, and the other
   const opened = paths.map((path) => ({ deviceNumber: 0, path, fileDescriptor: openSync(path, 'r') }));
   machine.onCleanup(() => opened.forEach(({ fileDescriptor }) => closeSync(fileDescriptor)));
   const reports: GuardianReport[] = [];
-  const executor = new GuardianExecutor({ report: (report) => reports.push(report), mark: () => {}, exit: () => {} });
+  const executor = new GuardianExecutor({
+    report: (report) => reports.push(report),
+    mark: () => {},
+    release: () => {},
+    exit: () => {},
+  });
   executor.prepare(opened);
   executor.freeze(LONG_LIMIT_MILLISECONDS);
   await until('the guardian has reported', () => reports.length === 1);

@@ -16,6 +16,8 @@ import type { OpenSuperblock } from './open-mounts.ts';
 
 export interface GuardianOutput {
   report(report: GuardianReport, pauseMicroseconds: number): void;
+  /** Nothing is frozen any more: mounts that stay open could not be unmounted. Called before the report. */
+  release(superblocks: readonly OpenSuperblock[]): void;
   mark(mount: number, mark: FreezeMark): void;
   exit(): void;
 }
@@ -70,6 +72,10 @@ export class GuardianExecutor {
         this.#deadline = null;
         return;
       case 'report':
+        if (this.idle) {
+          this.#output.release(this.#superblocks);
+          this.#superblocks = [];
+        }
         this.#output.report(action.report, Number((this.#thawReturnedAt - this.#freezeCalledAt) / 1000n));
         return;
       case 'exit':

@@ -34,6 +34,10 @@ function answer(message: GuardianAnswer): void {
 
 const executor = new GuardianExecutor({
   report: (report, pauseMicroseconds) => answer({ type: 'report', report, pauseMicroseconds }),
+  release(opened) {
+    closeSuperblocks(opened);
+    superblocks = [];
+  },
   mark: (mount, mark) => marker?.mark(mount, mark),
   exit() {
     if (listPath !== null) removeFreezeList(listPath);
