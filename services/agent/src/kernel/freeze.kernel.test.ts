@@ -89,6 +89,7 @@ test('after the thaw nobody keeps the file system from being unmounted', async (
   await freezer.thaw();
   run('umount', mount);
   expect(await freezer.countMounts()).toBe(0);
+  run('mount', device, mount);
 });
 
 test('nothing mounted counts as frozen', async () => {
