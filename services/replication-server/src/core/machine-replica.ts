@@ -13,8 +13,17 @@ import type { CheckpointFrame, FrameConnection, HelloFrame } from '@lms/block-st
 import type { StagedPoint, StagingStore } from '../store/staging-store.ts';
 import type { ReplicationPorts } from './ports.ts';
 import { refuseStagingOnSource } from './same-boot.ts';
-import { ReplicationSession, isStoreRefusal } from './session.ts';
+import { ReplicationSession } from './session.ts';
 import type { SessionCounters } from './session.ts';
+
+/** Codes by which a store refuses and stays as good as before. A failed one may carry them too: see `#reviewStore`. */
+const STORE_REFUSALS = new Set([
+  'STAGING_FULL',
+  'FAILED_PRECONDITION',
+  'NOT_FOUND',
+  'INVALID_ARGUMENT',
+  'PERMISSION_DENIED',
+]);
 
 export interface ReplicaStatistics extends Readonly<SessionCounters> {
   readonly session: 'connected' | 'absent';
@@ -30,6 +39,7 @@ export class MachineReplica {
   readonly #counters: SessionCounters = { bytesReceivedWire: 0, bytesRaw: 0, bytesWritten: 0 };
   #store: StagingStore | null = null;
   #opening: Promise<StagingStore> | null = null;
+  #closing: Promise<void> = Promise.resolve();
   /** The session that holds the newest generation, and its end. */
   #current: { readonly session: ReplicationSession; readonly ended: Promise<unknown> } | null = null;
   #claims: Promise<unknown> = Promise.resolve();
@@ -46,17 +56,20 @@ export class MachineReplica {
   store(): Promise<StagingStore> {
     if (this.#closed !== null) return Promise.reject(this.#closed);
     if (this.#store !== null) return Promise.resolve(this.#store);
-    this.#opening ??= this.#ports.openStore(this.machineId).then(
-      (store) => {
-        this.#store = store;
-        this.#opening = null;
-        return store;
-      },
-      (thrown: unknown) => {
-        this.#opening = null;
-        throw toLmsError(thrown, `Opening the staging store of machine ${this.machineId}`);
-      },
-    );
+    // Two instances in one folder would destroy it: the next one waits until the last has closed.
+    this.#opening ??= this.#closing
+      .then(() => this.#ports.openStore(this.machineId))
+      .then(
+        (store) => {
+          this.#store = store;
+          this.#opening = null;
+          return store;
+        },
+        (thrown: unknown) => {
+          this.#opening = null;
+          throw toLmsError(thrown, `Opening the staging store of machine ${this.machineId}`);
+        },
+      );
     return this.#opening;
   }
 
@@ -155,7 +168,7 @@ export class MachineReplica {
   async #run(session: ReplicationSession, store: StagingStore): Promise<LmsError | null> {
     const error = await session.run();
     if (error?.code === 'STAGING_FULL') this.#full = true;
-    if (session.storeFailure !== null) await this.#giveUpStore(store, session.storeFailure);
+    if (session.storeFailure !== null) await this.#reviewStore(store, session.storeFailure);
     this.#ports.observer.sessionEnded(this.machineId, error);
     return error;
   }
@@ -163,19 +176,41 @@ export class MachineReplica {
   async #storeFailed(store: StagingStore, thrown: unknown): Promise<never> {
     const error = toLmsError(thrown, `Staging store of machine ${this.machineId}`);
     if (error.code === 'STAGING_FULL') this.#full = true;
-    if (!isStoreRefusal(thrown)) await this.#giveUpStore(store, error);
+    await this.#reviewStore(store, error);
     throw error;
+  }
+
+  /**
+   * Gives a store up that has failed. One that failed in an fsync for want of space says STAGING_FULL like one that only
+   * refused, but it then rejects everything: so it is asked something harmless.
+   */
+  async #reviewStore(store: StagingStore, error: LmsError): Promise<void> {
+    const [disk] = store.disks();
+    if (STORE_REFUSALS.has(error.code)) {
+      if (disk === undefined) return;
+      const answers = await store.digests(disk.diskIndex, 0, 1).then(
+        () => true,
+        () => false,
+      );
+      if (answers) return;
+    }
+    await this.#giveUpStore(store, error);
   }
 
   /** R14: a store that failed is never used again; opening it anew recovers from what is durable. */
   async #giveUpStore(store: StagingStore, error: LmsError): Promise<void> {
     if (this.#store !== store) return;
-    this.#store = null;
     this.#ports.observer.warn(this.machineId, error);
     await this.#closeStore(store);
   }
 
   async #closeStore(store: StagingStore): Promise<void> {
+    this.#store = null;
+    this.#closing = this.#endStore(store);
+    await this.#closing;
+  }
+
+  async #endStore(store: StagingStore): Promise<void> {
     try {
       await store.close();
     } catch (thrown) {
@@ -250,9 +285,7 @@ export class MachineReplica {
     await this.endSession(error);
     await this.#retention;
     await this.#opening?.catch(() => undefined);
-    const store = this.#store;
-    this.#store = null;
-    if (store !== null) await this.#closeStore(store);
+    if (this.#store !== null) await this.#closeStore(this.#store);
   }
 }
 

@@ -303,6 +303,20 @@ test('a store whose fsync failed is closed, and the next session gets one that w
   expect(stores).toHaveLength(2);
 });
 
+test('a store that failed in an fsync for want of space is closed too, though it says STAGING_FULL (R14)', async () => {
+  const first = await open();
+  const store = onlyStore();
+  const poison = new LmsError('STAGING_FULL', 'fsync failed: no space left');
+  store.before = () => Promise.reject(poison);
+  store.digests = () => Promise.reject(poison);
+  await first.agent.send({ type: 'mark', markId: 1 });
+  expect(await nextError(first.agent)).toMatchObject({ code: 'STAGING_FULL' });
+  await first.ended;
+  expect(store.closed).toBe(true);
+  await open();
+  expect(stores).toHaveLength(2);
+});
+
 test('staging on a disk that is replicated is refused on the same boot only (R17)', async () => {
   expect(await refusal({ ...hello, bootId: 'boot-a' })).toMatchObject({ code: 'STAGING_ON_SOURCE' });
   await open({ ...hello, bootId: 'boot-a', wholeDiskNumbers: [9 * 2 ** 20] });

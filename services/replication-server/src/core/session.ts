@@ -35,20 +35,6 @@ const LAST_WORD_MILLISECONDS = 2_000;
 /** Fixed bytes of a WRITE on the wire, header included. */
 const WRITE_OVERHEAD_BYTES = 20;
 
-/** Errors by which a store refuses and stays as good as before; any other means that it failed. */
-const STORE_REFUSALS = new Set([
-  'STAGING_FULL',
-  'FAILED_PRECONDITION',
-  'NOT_FOUND',
-  'INVALID_ARGUMENT',
-  'PERMISSION_DENIED',
-]);
-
-/** A bare system error (also ENOSPC) is never a refusal: the store did not expect it. */
-export function isStoreRefusal(thrown: unknown): boolean {
-  return thrown instanceof LmsError && STORE_REFUSALS.has(thrown.code);
-}
-
 export interface SessionCounters {
   bytesReceivedWire: number;
   bytesRaw: number;
@@ -89,7 +75,7 @@ export class ReplicationSession {
     return this.#dataSeen;
   }
 
-  /** Set when the store failed (it did not just refuse): it must not be used any more (R14). */
+  /** What a store call threw, if one did: a refusal (`isStoreRefusal`) or a failure. */
   get storeFailure(): LmsError | null {
     return this.#storeFailure;
   }
@@ -133,14 +119,13 @@ export class ReplicationSession {
     this.#farewell = sayLastWord(connection, error, clock).then(() => connection.close());
   }
 
-  /** A store call; what it throws is remembered as the store's failure, unless the store only refused. */
+  /** A store call; what it throws is remembered, since the store may have to be given up (R14). */
   async #onStore<Result>(call: () => Promise<Result>): Promise<Result> {
     try {
       return await call();
     } catch (thrown) {
-      const error = toLmsError(thrown, 'Staging store');
-      if (!isStoreRefusal(thrown)) this.#storeFailure = error;
-      throw error;
+      this.#storeFailure = toLmsError(thrown, 'Staging store');
+      throw this.#storeFailure;
     }
   }
 
