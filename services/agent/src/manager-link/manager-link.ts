@@ -42,8 +42,8 @@ export interface ManagerLinkParts {
   readonly certificate: CertificateHolder;
   readonly privateKeyPem: string;
   readonly caPem: string;
-  readonly replicator: Replicator;
-  readonly endpoint: BlockStreamEndpoint;
+  readonly replicator: Pick<Replicator, 'status' | 'createPoint' | 'rescan' | 'pause' | 'resume' | 'updateSettings'>;
+  readonly endpoint: Pick<BlockStreamEndpoint, 'address' | 'update'>;
   readonly log: AgentLog;
   /** In memory (tmpfs). */
   readonly spoolFolder: string;

@@ -1,0 +1,277 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { Server } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { zstdDecompressSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { AgentStatisticsBatch, HeartbeatRequest, LogBatch } from '@lms/api';
+import type { HeartbeatAnswer } from '@lms/api';
+import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
+import { DEFAULT_SETTINGS, newCounters } from '../core/index.ts';
+import type { ReplicationSettings, ReplicationStatus } from '../core/index.ts';
+import { AgentLog } from '../logging/agent-log.ts';
+import type { EndpointAddress } from '../replication/block-stream-endpoint.ts';
+import type { AgentIdentity } from '../state/agent-identity.ts';
+import { StateFolder } from '../state/state-folder.ts';
+import { WriteGate } from '../state/write-gate.ts';
+import { CertificateHolder } from './certificate-renewal.ts';
+import { ManagerLink } from './manager-link.ts';
+
+const MACHINE = 'm-0123456789abcdef0123';
+const HALF_A_DAY_AND_MORE = 13 * 3_600_000;
+const ADDRESS: EndpointAddress = { host: '127.0.0.1', port: 1500, serverName: `${MACHINE}.block-stream.lms.internal` };
+
+/** A manager that does what the test wants, on real TLS, with a certificate of a real CA. */
+class ScriptedManager {
+  readonly requests: { readonly path: string; readonly body: unknown }[] = [];
+  away = false;
+  answer: HeartbeatAnswer = {
+    blockStream: ADDRESS,
+    settings: { ...DEFAULT_SETTINGS },
+    desired: { paused: false },
+    heartbeatSeconds: 0.01,
+  };
+  renewed = '';
+  #server: Server | null = null;
+  #seen: (() => void) | null = null;
+
+  async start(authority: CertificateAuthority, port = 0): Promise<void> {
+    const key = await createPrivateKeyPem();
+    const cert = await authority.issueGateway(await createCertificateRequest(key), ['127.0.0.1']);
+    const server = createServer({ key, cert }, (request, response) => {
+      void readBody(request).then((body) => {
+        const path = request.url?.split('?')[0] ?? '';
+        if (this.away) {
+          response.writeHead(503).end();
+          return;
+        }
+        this.requests.push({ path, body });
+        response.setHeader('content-type', 'application/json');
+        response.end(JSON.stringify(this.#answerTo(path)));
+        this.#seen?.();
+      });
+    });
+    this.#server = server;
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  }
+
+  get url(): string {
+    return `https://127.0.0.1:${(this.#server?.address() as AddressInfo).port}`;
+  }
+
+  /** Resolves at the first request for which `found` is true, those of before included. */
+  async until(found: () => boolean): Promise<void> {
+    while (!found()) {
+      await new Promise<void>((resolve) => {
+        this.#seen = resolve;
+      });
+    }
+  }
+
+  bodies(path: string): readonly unknown[] {
+    return this.requests.filter((request) => request.path === path).map(({ body }) => body);
+  }
+
+  stop(): void {
+    this.#server?.close();
+    this.#server?.closeAllConnections();
+  }
+
+  #answerTo(path: string): unknown {
+    if (path === '/v1/agent/token')
+      return { accessToken: 'a', expiresAt: new Date(Date.now() + 600_000).toISOString() };
+    if (path === '/v1/agent/heartbeat') return this.answer;
+    if (path === '/v1/agent/commands') return { commands: [] };
+    if (path === '/v1/agent/certificate') return { certificatePem: this.renewed };
+    return {};
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  const raw = Buffer.concat(parts);
+  const text = request.headers['content-encoding'] === 'zstd' ? zstdDecompressSync(raw).toString() : raw.toString();
+  return text === '' ? null : JSON.parse(text);
+}
+
+class ScriptedCore {
+  settings: ReplicationSettings | null = null;
+  calls: string[] = [];
+  address: EndpointAddress | null = null;
+
+  status(): ReplicationStatus {
+    return {
+      state: 'CONTINUOUS',
+      stallCause: null,
+      stallDetail: null,
+      detail: null,
+      connected: true,
+      freezing: 'on',
+      lastPoint: null,
+      disks: [
+        {
+          diskId: 'disk-1',
+          device: '/dev/loop0',
+          sizeBytes: 1_048_576,
+          replicatedBytes: 1_048_576,
+          backlogBytes: 0,
+          tracker: 'trace',
+          bytesWritten: 0,
+        },
+      ],
+      counters: newCounters(),
+    };
+  }
+
+  createPoint(): Promise<never> {
+    return Promise.reject(new Error('nobody asks for one here'));
+  }
+
+  rescan(): void {
+    this.calls.push('rescan');
+  }
+
+  pause(): void {
+    this.calls.push('pause');
+  }
+
+  resume(): void {
+    this.calls.push('resume');
+  }
+
+  updateSettings(settings: ReplicationSettings): void {
+    this.settings = settings;
+  }
+
+  update(address: EndpointAddress | null): void {
+    this.address = address ?? this.address;
+  }
+}
+
+let folder = '';
+let manager: ScriptedManager;
+let authority: CertificateAuthority;
+let stop: AbortController;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lms-link-'));
+  authority = await CertificateAuthority.open(await CertificateAuthority.create());
+  manager = new ScriptedManager();
+  await manager.start(authority);
+  stop = new AbortController();
+});
+
+afterEach(async () => {
+  stop.abort();
+  manager.stop();
+  await rm(folder, { recursive: true });
+});
+
+interface Life {
+  readonly core: ScriptedCore;
+  readonly log: AgentLog;
+  readonly holder: CertificateHolder;
+  end(): Promise<void>;
+}
+
+async function live(issuedAt = new Date()): Promise<Life> {
+  const state = new StateFolder(join(folder, 'state'));
+  state.create();
+  const privateKeyPem = await createPrivateKeyPem();
+  const certificatePem = await authority.issueMachine(await createCertificateRequest(privateKeyPem), MACHINE, issuedAt);
+  const identity: AgentIdentity = {
+    schemaVersion: 1,
+    machineId: MACHINE,
+    name: 'web',
+    managerUrl: manager.url,
+    caSha256: authority.sha256,
+    trustDomain: authority.trustDomain,
+    enrolledAt: new Date().toISOString(),
+    disks: [{ diskId: 'disk-1', device: '/dev/loop0', sizeBytes: 1_048_576 }],
+  };
+  const core = new ScriptedCore();
+  const log = new AgentLog(() => undefined);
+  const holder = new CertificateHolder(certificatePem);
+  const link = new ManagerLink({
+    identity,
+    state,
+    gate: new WriteGate(),
+    certificate: holder,
+    privateKeyPem,
+    caPem: authority.certificatePem,
+    replicator: core,
+    endpoint: core,
+    log,
+    spoolFolder: join(folder, 'spool'),
+  });
+  const ended = new AbortController();
+  const running = link.run(AbortSignal.any([ended.signal, stop.signal]));
+  return {
+    core,
+    log,
+    holder,
+    end: async () => {
+      ended.abort();
+      await running;
+      await link.close();
+    },
+  };
+}
+
+test('heartbeats carry the disks and the inventory once, and their answer reaches core and endpoint', async () => {
+  manager.answer = { ...manager.answer, settings: { ...DEFAULT_SETTINGS, freezing: false }, desired: { paused: true } };
+  const { core, end } = await live();
+  await manager.until(() => manager.bodies('/v1/agent/heartbeat').length >= 3);
+  await end();
+  expect(core.settings).toMatchObject({ freezing: false });
+  expect(core.calls).toEqual(['pause']);
+  expect(core.address).toEqual(ADDRESS);
+  const beats = manager.bodies('/v1/agent/heartbeat').map((body) => HeartbeatRequest.parse(body));
+  expect(beats[0]?.disks).toEqual([{ diskId: 'disk-1', device: '/dev/loop0', sizeBytes: 1_048_576 }]);
+  expect(beats.map(({ inventory }) => inventory !== undefined)).toEqual([true, ...beats.slice(1).map(() => false)]);
+});
+
+test('an agent that starts while the manager is away takes up what it was told last', async () => {
+  const first = await live();
+  await manager.until(() => manager.bodies('/v1/agent/heartbeat').length >= 2);
+  await first.end();
+  manager.away = true;
+  const second = await live();
+  await second.end();
+  expect(second.core.address).toEqual(ADDRESS);
+  expect(second.core.settings).toEqual(DEFAULT_SETTINGS);
+});
+
+test('what is measured and logged while the manager is away arrives when it is back, oldest first', async () => {
+  manager.away = true;
+  const first = await live();
+  first.log.logger.info('said while it was away');
+  await first.end();
+  manager.away = false;
+  const second = await live();
+  second.log.logger.info('said when it was back');
+  const messages = (): string[] =>
+    manager.bodies('/v1/agent/logs').flatMap((body) => LogBatch.parse(body).batch.map(({ message }) => message));
+  await second.end();
+  const order = ['said while it was away', 'said when it was back'].map((message) => messages().indexOf(message));
+  expect(order[0]).toBeGreaterThanOrEqual(0);
+  expect(order[1]).toBeGreaterThan(order[0] ?? 0);
+  const samples = manager.bodies('/v1/agent/statistics').flatMap((body) => AgentStatisticsBatch.parse(body).batch);
+  expect(samples.length).toBeGreaterThanOrEqual(2);
+  expect(samples[0]).toMatchObject({ state: 'CONTINUOUS', disks: [{ diskId: 'disk-1', tracker: 'trace' }] });
+});
+
+test('a certificate is renewed when half of its life is over, and saved before it is used', async () => {
+  const key = await createPrivateKeyPem();
+  manager.renewed = await authority.issueMachine(await createCertificateRequest(key), MACHINE);
+  const { holder, end } = await live(new Date(Date.now() - HALF_A_DAY_AND_MORE));
+  await manager.until(() => manager.bodies('/v1/agent/certificate').length === 1 && manager.requests.length > 5);
+  await manager.until(() => holder.pem === manager.renewed);
+  await end();
+  expect(readFileSync(join(folder, 'state/certificate.pem'), 'utf8')).toBe(manager.renewed);
+});
