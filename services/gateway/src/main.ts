@@ -1,0 +1,5 @@
+import { runMain } from '@lms/service';
+import { readGatewayConfiguration } from './config.ts';
+import { createGatewayService } from './service.ts';
+
+await runMain('gateway', () => createGatewayService(readGatewayConfiguration()));

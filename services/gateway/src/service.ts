@@ -1,0 +1,153 @@
+/** The gateway as a service: trust and certificate from the registry, routes over the clients, 443. */
+import { LmsError, toLmsError } from '@lms/errors';
+import { BackOff, HEALTHY, pause, unhealthy, type Health, type Service } from '@lms/service';
+import { createLogger } from '@lms/telemetry';
+import { authenticate } from './access/authentication.ts';
+import type { GatewayConfiguration } from './config.ts';
+import { ExportExchange } from './export/export-exchange.ts';
+import { createApplication, type Application } from './http/application.ts';
+import { certificateNames, formatHostPort, parseListenAddress } from './listen-address.ts';
+import { createServiceClients, type ServiceClients } from './manager-services.ts';
+import { addAgentRoutes } from './routes/agent.ts';
+import { addAnyoneRoutes } from './routes/anyone.ts';
+import { addLogRoutes } from './routes/operator-logs.ts';
+import { addMachineRoutes } from './routes/operator-machines.ts';
+import { addPointRoutes } from './routes/operator-points.ts';
+import { addStatusRoute } from './routes/operator-status.ts';
+import { addTokenRoutes } from './routes/operator-tokens.ts';
+import { addReplicationServerRoutes } from './routes/replication-server.ts';
+import type { RouteContext, Trust } from './routes/route-context.ts';
+import { keepRenewed, requestCertificate } from './server-certificate.ts';
+
+/** How soon the registry is asked again while it starts. */
+const RETRY_LIMITS = { firstMilliseconds: 100, longestMilliseconds: 2_000 };
+
+export interface GatewayServiceModule extends Service {
+  /** Of 443, once started. */
+  readonly port: number;
+  /** What others are told: https://… */
+  readonly managerUrl: string;
+}
+
+export function createGatewayService(configuration: GatewayConfiguration): GatewayServiceModule {
+  return new Gateway(configuration);
+}
+
+class Gateway implements GatewayServiceModule {
+  readonly name = 'gateway';
+  readonly #configuration: GatewayConfiguration;
+  readonly #logger = createLogger('gateway');
+  readonly #stopping = new AbortController();
+  #clients: ServiceClients | null = null;
+  #application: Application | null = null;
+  #renewing: Promise<void> = Promise.resolve();
+  #port: number | null = null;
+
+  constructor(configuration: GatewayConfiguration) {
+    this.#configuration = configuration;
+  }
+
+  get port(): number {
+    if (this.#port === null) throw new Error('the gateway is not started');
+    return this.#port;
+  }
+
+  get managerUrl(): string {
+    const { names, publicUrl, listen } = this.#configuration;
+    return publicUrl ?? `https://${formatHostPort(names[0] ?? parseListenAddress(listen).host, this.port)}`;
+  }
+
+  health(): Health {
+    return this.#port === null ? unhealthy('not started') : HEALTHY;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { names, listen } = this.#configuration;
+    const { host, port } = parseListenAddress(listen);
+    const clients = createServiceClients(this.#configuration);
+    this.#clients = clients;
+    const request = () => requestCertificate(clients, certificateNames(names, host));
+    const [trust, certificate] = await this.#untilRegistryAnswers(async () => {
+      const { caPem, caSha256, trustDomain, accessTokenKey } = await clients.registry.getTrust({});
+      const told: Trust = { caPem, caSha256, trustDomain, key: new Uint8Array(accessTokenKey) };
+      return [told, await request()] as const;
+    }, signal);
+    const application = await createApplication({
+      ...certificate,
+      authenticate: (access, authorization) => authenticate(access, authorization, clients, trust),
+      logger: this.#logger,
+    });
+    this.#application = application;
+    addRoutes(application, {
+      clients,
+      trust,
+      managerUrl: () => this.managerUrl,
+      exchange: new ExportExchange(),
+      logger: this.#logger,
+      stopping: this.#stopping.signal,
+    });
+    this.#port = await listenOn(application, host, port);
+    const server = application.server as unknown as import('node:https').Server;
+    this.#renewing = keepRenewed(
+      certificate,
+      request,
+      ({ certificatePem, privateKeyPem }) => server.setSecureContext({ cert: certificatePem, key: privateKeyPem }),
+      this.#logger,
+      this.#stopping.signal,
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new LmsError('UNAVAILABLE', 'the gateway is stopping'));
+    await this.#application?.close();
+    await this.#renewing;
+    this.#clients?.close();
+    this.#application = null;
+    this.#clients = null;
+    this.#port = null;
+  }
+
+  async #untilRegistryAnswers<Answer>(ask: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+    const backOff = new BackOff(RETRY_LIMITS);
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        return await ask();
+      } catch (thrown) {
+        const error = toLmsError(thrown);
+        if (!error.retryable) throw error;
+        this.#logger.warn({ code: error.code }, `waiting for the registry: ${error.message}`);
+        await pause(backOff.failed(), signal);
+      }
+    }
+  }
+}
+
+function addRoutes(application: Application, context: RouteContext): void {
+  addAnyoneRoutes(application, context);
+  addAgentRoutes(application, context);
+  addReplicationServerRoutes(application, context);
+  addStatusRoute(application, context);
+  addTokenRoutes(application, context);
+  addMachineRoutes(application, context);
+  addPointRoutes(application, context);
+  addLogRoutes(application, context);
+}
+
+async function listenOn(application: Application, host: string, port: number): Promise<number> {
+  try {
+    await application.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw error;
+    const why = { EADDRINUSE: 'in use', EACCES: 'not allowed', EADDRNOTAVAIL: 'no address of this host' }[code];
+    throw new LmsError('FAILED_PRECONDITION', `cannot listen on ${formatHostPort(host, port)}: it is ${why}`, {
+      field: 'listen',
+      action: 'give another address with --listen, or end the process that uses it',
+      cause: error,
+    });
+  }
+  const address = application.server.address();
+  if (address === null || typeof address === 'string') throw new LmsError('INTERNAL', 'the gateway listens on no port');
+  return address.port;
+}

@@ -1,0 +1,80 @@
+import type { AgentStatistics, ReplicationServerStatisticsBatch, Series } from '@lms/api';
+import {
+  ReplicationState,
+  StallCause,
+  wordOf,
+  type AgentSample,
+  type ReplicationServerSample,
+  type SeriesSample,
+} from '@lms/proto';
+import type { z } from 'zod';
+import { instant, optionalCount } from './values.ts';
+import { trackerWords } from './words.ts';
+
+type ReportedStatistics = z.output<typeof ReplicationServerStatisticsBatch>['batch'][number];
+
+export function agentSample(statistics: AgentStatistics): AgentSample {
+  return {
+    at: new Date(statistics.at),
+    state: ReplicationState[statistics.state],
+    stallCause: StallCause[statistics.stallCause ?? 'UNSPECIFIED'],
+    stallDetail: statistics.stallDetail ?? '',
+    detail: statistics.detail ?? '',
+    disks: statistics.disks.map((disk) => ({
+      diskId: disk.diskId,
+      replicatedBytes: BigInt(disk.replicatedBytes),
+      backlogBytes: BigInt(disk.backlogBytes),
+      tracker: trackerWords.toProto(disk.tracker),
+    })),
+    bytesReadSource: BigInt(statistics.bytesReadSource),
+    bytesSentWire: BigInt(statistics.bytesSentWire),
+    bytesRaw: BigInt(statistics.bytesRaw),
+    chunksRaw: BigInt(statistics.chunksRaw),
+    chunksCompressed: BigInt(statistics.chunksCompressed),
+    trackerLosses: BigInt(statistics.trackerLosses),
+    ...(statistics.lastPauseMicroseconds === null
+      ? {}
+      : { lastPauseMicroseconds: BigInt(statistics.lastPauseMicroseconds) }),
+    residentBytes: BigInt(statistics.residentBytes),
+    cpuSeconds: statistics.cpuSeconds,
+  };
+}
+
+export function replicationServerSample(statistics: ReportedStatistics): ReplicationServerSample {
+  return {
+    at: new Date(statistics.at),
+    machineId: statistics.machineId,
+    sessionConnected: statistics.session === 'connected',
+    bytesReceivedWire: BigInt(statistics.bytesReceivedWire),
+    bytesRaw: BigInt(statistics.bytesRaw),
+    bytesWritten: BigInt(statistics.bytesWritten),
+    lastMark: BigInt(statistics.lastMark),
+    pointsCount: BigInt(statistics.pointsCount),
+    usedBytes: BigInt(statistics.usedBytes),
+    freeBytes: BigInt(statistics.freeBytes),
+    stallCause: StallCause[statistics.stallCause ?? 'UNSPECIFIED'],
+    stallDetail: statistics.stallDetail ?? '',
+    steps: statistics.steps,
+    residentBytes: BigInt(statistics.residentBytes),
+    cpuSeconds: statistics.cpuSeconds,
+  };
+}
+
+export function seriesAnswer(samples: readonly SeriesSample[]): Series {
+  return {
+    samples: samples.map((sample) => ({
+      at: instant(sample.at),
+      replicationState: wordOf(ReplicationState, sample.state),
+      lagSeconds: sample.lagSeconds ?? null,
+      backlogBytes: optionalCount(sample.backlogBytes),
+      replicatedBytes: optionalCount(sample.replicatedBytes),
+      bytesReadSource: optionalCount(sample.bytesReadSource),
+      bytesSentWire: optionalCount(sample.bytesSentWire),
+      bytesRaw: optionalCount(sample.bytesRaw),
+      lastPauseMicroseconds: optionalCount(sample.lastPauseMicroseconds),
+      residentBytes: optionalCount(sample.residentBytes),
+      cpuSeconds: sample.cpuSeconds ?? null,
+      trackerLosses: optionalCount(sample.trackerLosses),
+    })),
+  };
+}
