@@ -36,11 +36,19 @@ import { keepStatusFile } from './status-file.ts';
 const BUFFERS = 64;
 
 export async function runAgentProcess(state: StateFolder, signal: AbortSignal): Promise<void> {
+  const resources = new AsyncDisposableStack();
+  try {
+    await runWith(resources, state, signal);
+  } finally {
+    await resources.disposeAsync();
+  }
+}
+
+async function runWith(resources: AsyncDisposableStack, state: StateFolder, signal: AbortSignal): Promise<void> {
   const identity = await state.identity();
   const { privateKeyPem, certificatePem, caPem } = await state.credentials();
   const id = runtimeId(state.path);
   const log = new AgentLog();
-  await using resources = new AsyncDisposableStack();
 
   const memory = await openRuntimeMemory(id);
   resources.defer(() => memory.close());

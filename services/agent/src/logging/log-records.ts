@@ -22,7 +22,12 @@ export function logRecordOf(line: string): LogRecord | null {
       .slice(0, MAXIMUM_LOG_ATTRIBUTES)
       .map(([name, value]) => [name.slice(0, MAXIMUM_ATTRIBUTE_NAME_LENGTH), attributeOf(value)]),
   );
-  return { at: time, level: known, message: String(message ?? '').slice(0, MAXIMUM_LOG_MESSAGE_LENGTH), attributes };
+  return {
+    at: time,
+    level: known,
+    message: (typeof message === 'string' ? message : '').slice(0, MAXIMUM_LOG_MESSAGE_LENGTH),
+    attributes,
+  };
 }
 
 function attributeOf(value: unknown): string | number | boolean | null {

@@ -60,7 +60,8 @@ class ScriptedManager {
   }
 
   get url(): string {
-    return `https://127.0.0.1:${(this.#server?.address() as AddressInfo).port}`;
+    const address = this.#server?.address() as AddressInfo | undefined;
+    return `https://127.0.0.1:${address?.port}`;
   }
 
   /** Resolves at the first request for which `found` is true, those of before included. */
@@ -176,7 +177,7 @@ interface Life {
   readonly core: ScriptedCore;
   readonly log: AgentLog;
   readonly holder: CertificateHolder;
-  end(): Promise<void>;
+  readonly end: () => Promise<void>;
 }
 
 async function live(issuedAt = new Date()): Promise<Life> {

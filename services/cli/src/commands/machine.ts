@@ -4,12 +4,12 @@ import type { Command } from 'commander';
 import { listAll } from '../listing/pages.ts';
 import { initiationResult, logsResult, machineListResult, machineResult } from '../results/machine.ts';
 import { acceptedResult, completedResult } from '../results/point.ts';
+import { MACHINE } from './arguments.ts';
 import type { ManagerSession } from '../session.ts';
 import { waitForOperation } from '../waiting/operation.ts';
 import { parseMachineCondition, waitForMachine } from '../waiting/machine-condition.ts';
 import type { MachineCondition } from '../waiting/machine-condition.ts';
 
-const MACHINE = ['<id-or-name>', 'id or name of the source machine'] as const;
 const MAXIMUM_LOG_RECORDS = 1_000;
 
 const ACTIONS = {

@@ -9,7 +9,7 @@ import { eachPage } from '../listing/pages.ts';
 import { exportResult } from '../results/point.ts';
 import type { ExportedImage } from '../results/point.ts';
 import type { ManagerSession } from '../session.ts';
-import { MACHINE, SEQUENCE } from './point.ts';
+import { MACHINE, SEQUENCE } from './arguments.ts';
 
 interface ExportOptions {
   readonly disk?: string;

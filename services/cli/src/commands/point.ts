@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Consistency, Point } from '@lms/api';
-import { CommandError, durationOption, parseWholeNumber } from '@lms/command-line';
+import { CommandError, durationOption } from '@lms/command-line';
 import { LmsError } from '@lms/errors';
 import { Option } from 'commander';
 import type { Command } from 'commander';
@@ -8,14 +8,9 @@ import { listAll } from '../listing/pages.ts';
 import { acceptedResult, completedResult, pointListResult, pointResult, verifyResult } from '../results/point.ts';
 import type { ManagerSession } from '../session.ts';
 import { VERDICT_MARGIN_MILLISECONDS, waitForOperation } from '../waiting/operation.ts';
+import { MACHINE, SEQUENCE } from './arguments.ts';
 import { addExportCommand } from './point-export.ts';
 
-export const MACHINE = ['<id-or-name>', 'id or name of the source machine'] as const;
-export const SEQUENCE = [
-  '<sequence>',
-  'sequence number of the point',
-  parseWholeNumber(1, Number.MAX_SAFE_INTEGER),
-] as const;
 const MAXIMUM_TIMEOUT_SECONDS = 86_400;
 
 export function addPointCommands(program: Command, session: ManagerSession): void {
