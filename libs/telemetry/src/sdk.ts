@@ -6,6 +6,7 @@
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import { startNodeSdk } from '@opentelemetry/sdk-node';
+import { logDiagnosis } from './diagnosis.ts';
 import { setShutdown } from './shutdown.ts';
 
 const EXPORT_TIMEOUT_MILLISECONDS = 10_000;
@@ -35,5 +36,6 @@ export function startTelemetry(): void {
       new UndiciInstrumentation({ requireParentforSpans: true }),
     ],
   });
+  logDiagnosis();
   setShutdown(() => sdk.shutdown());
 }
