@@ -38,7 +38,7 @@ interface Tracing {
   readonly trace: TraceInstance;
   readonly name: string;
   readonly folder: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function startTracing(

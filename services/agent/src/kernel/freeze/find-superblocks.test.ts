@@ -52,13 +52,9 @@ test('a logical volume over two disks belongs to each of them', () => {
 });
 
 test('a superblock that is mounted at several places and namespaces is found once, with all its mounts', () => {
-  const rows = [
-    mounted(SDA, '/a'),
-    mounted(SDA, '/b'),
-    mounted(SDA, '/proc/7/root/a', { namespaceRoot: '/proc/7/root' }),
-  ];
+  const rows = [mounted(SDA, '/a'), mounted(SDA, '/b'), mounted(SDA, '/namespace/a', { namespaceRoot: '/namespace' })];
   const found = findSuperblocks([SDA], [...rows, rows[0] as MountRow], graph([]));
-  expect(found.map((one) => one.mounts.map((row) => row.path))).toEqual([['/a', '/b', '/proc/7/root/a']]);
+  expect(found.map((one) => one.mounts.map((row) => row.path))).toEqual([['/a', '/b', '/namespace/a']]);
 });
 
 test('a read-only superblock is left alone; one that is writable through another mount is not', () => {
@@ -100,16 +96,16 @@ test('mountinfo is parsed with optional fields, escapes and super options', () =
     'nonsense',
     '',
   ].join('\n');
-  expect(parseMountInfo(text, '/proc/9/root')).toEqual([
+  expect(parseMountInfo(text, '/namespace')).toEqual([
     {
       mountId: 36,
       deviceNumber: kernelDeviceNumber(98, 0),
-      path: '/proc/9/root/mnt 2',
+      path: '/namespace/mnt 2',
       fileSystemType: 'ext3',
       source: '/dev/my\\root',
-      namespaceRoot: '/proc/9/root',
+      namespaceRoot: '/namespace',
       writable: true,
     },
-    expect.objectContaining({ mountId: 37, path: '/proc/9/root/ro', writable: false }),
+    expect.objectContaining({ mountId: 37, path: '/namespace/ro', writable: false }),
   ]);
 });

@@ -17,16 +17,9 @@ import {
 import { join } from 'node:path';
 import { LmsError } from '@lms/errors';
 import type { RuntimeMemory } from '../../core/ports.ts';
-import { RUNTIME_ROOT, ensureRuntimeRoot, isInMemory } from './runtime-root.ts';
+import { RUNTIME_ROOT, ensureRuntimeRoot, isInMemory, runtimeFolder } from './runtime-root.ts';
 
-const ID_PATTERN = /^[A-Za-z0-9-]{1,64}$/;
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-
-/** `/run/lms-agent/<id>`. */
-export function runtimeFolder(id: string): string {
-  if (!ID_PATTERN.test(id)) throw new RangeError(`not an id of runtime memory: ${id}`);
-  return join(RUNTIME_ROOT, id);
-}
 
 export async function openRuntimeMemory(id: string): Promise<RuntimeMemory & { close(): void }> {
   await ensureRuntimeRoot();

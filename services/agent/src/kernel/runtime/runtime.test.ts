@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { BUFFER_SIZE_BYTES, createBufferPool } from './buffer-pool.ts';
-import { openRuntimeMemory, runtimeFolder } from './runtime-memory.ts';
-import { isInMemory } from './runtime-root.ts';
+import { openRuntimeMemory } from './runtime-memory.ts';
+import { RUNTIME_ROOT, isInMemory, removeRuntimeFolder, runtimeFolder } from './runtime-root.ts';
 import { systemClock } from './system-clock.ts';
 
 const never = new AbortController().signal;
@@ -67,6 +67,19 @@ test('runtime memory keeps records and files, in memory, for the next process', 
   next.writeAt('map', 0, Uint8Array.of(1));
   expect(Array.from(next.read('map') ?? [])).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
   next.close();
+});
+
+test("removal takes this agent's memory and leaves that of others", async () => {
+  const ids = [`test-remove-${process.pid}`, `test-other-${process.pid}`] as const;
+  for (const id of ids) {
+    folders.push(runtimeFolder(id));
+    (await openRuntimeMemory(id)).close();
+  }
+  expect(await removeRuntimeFolder(ids[0])).toEqual([`runtime memory ${runtimeFolder(ids[0])}`]);
+  expect(existsSync(runtimeFolder(ids[0]))).toBe(false);
+  expect(existsSync(runtimeFolder(ids[1]))).toBe(true);
+  expect(isInMemory(RUNTIME_ROOT)).toBe(true);
+  expect(await removeRuntimeFolder(ids[0])).toEqual([]);
 });
 
 test('names that lead out of the folder are refused', async () => {

@@ -29,12 +29,12 @@ export class TestMachine {
 
   /** Goes on after a step that fails, and throws its error at the end. */
   async cleanup(): Promise<void> {
-    let failure: unknown = null;
+    let failure: Error | null = null;
     for (const step of this.#undo.splice(0).reverse()) {
       try {
         await step();
       } catch (thrown) {
-        failure ??= thrown;
+        failure ??= thrown as Error;
       }
     }
     if (failure !== null) throw failure;
