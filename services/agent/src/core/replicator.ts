@@ -16,6 +16,7 @@ import { createCompressionChoice, type CompressionChoice } from '@lms/block-stre
 import { LmsError, toLmsError } from '@lms/errors';
 import type { BufferPool, Clock, Connect, Freezer, RuntimeMemory, SourceDisk } from './ports.ts';
 import { PointMaker } from './points.ts';
+import { ScanProgress } from './scan-progress.ts';
 import { Session } from './session.ts';
 import { describe, type SituationFacts } from './situation.ts';
 import {
@@ -60,6 +61,7 @@ export class Replicator {
   readonly #points: PointMaker;
   readonly #counters: ReplicationCounters = newCounters();
   readonly #compression: CompressionChoice;
+  readonly #progress: ScanProgress;
   #settings: ReplicationSettings;
   #session: Session | null = null;
   #everConnected = false;
@@ -86,6 +88,7 @@ export class Replicator {
       counters,
       observer,
     });
+    this.#progress = new ScanProgress(this.#tracking, counters, clock, observer);
     this.#points = new PointMaker({
       tracking: this.#tracking,
       freezer,
@@ -195,6 +198,7 @@ export class Replicator {
       this.#everConnected = true;
       this.#failure = null;
       this.#counters.sessions++;
+      this.#progress.sessionBegan();
       await this.#replicate(session);
     } catch (error) {
       session.close(toLmsError(error));
@@ -210,11 +214,16 @@ export class Replicator {
   }
 
   async #replicate(session: Session): Promise<never> {
+    let idle = false;
     for (;;) {
-      session.maintain();
+      session.maintain(idle);
       this.#endInitialSync();
+      this.#progress.update();
       if (this.#mayAttempt()) await this.#attempt(session);
-      else if (!(await this.#copyNext(session))) await this.#options.clock.sleep(IDLE_MILLISECONDS, session.signal);
+      else {
+        idle = !(await this.#copyNext(session));
+        if (idle) await this.#options.clock.sleep(IDLE_MILLISECONDS, session.signal);
+      }
     }
   }
 
@@ -285,7 +294,7 @@ export class Replicator {
       block: 0,
       ended: false,
     };
-    while (await this.#sweepNext(session)) session.maintain();
+    while (await this.#sweepNext(session)) session.maintain(false);
     await session.drain();
   }
 

@@ -34,6 +34,8 @@ import type { ProvenWindow, ReadChunk } from './window.ts';
 const MARK_BYTES = 64 * 1024 * 1024;
 /** … or so long after something was sent. */
 const MARK_INTERVAL_MILLISECONDS = 2000;
+/** … or this long, when there is nothing else to send: what was copied is soon known to be durable. */
+const IDLE_MARK_INTERVAL_MILLISECONDS = 250;
 /** Marks on their way: more would only make reconnects dearer. */
 const MAXIMUM_SEALED_MARKS = 2;
 const HEARTBEAT_MILLISECONDS = 5000;
@@ -180,14 +182,15 @@ export class Session {
     this.throwIfFailed();
   }
 
-  /** Marks and heartbeats, when it is time for one; ends the session after a long silence. */
-  maintain(): void {
+  /** Marks and heartbeats, when it is time for one; ends the session after a long silence. `idle`: nothing else to send. */
+  maintain(idle: boolean): void {
     const now = this.#parts.clock.monotonicMilliseconds();
     if (now - this.#receivedAtMilliseconds > SILENCE_LIMIT_MILLISECONDS) {
       this.#fail(new LmsError('UNAVAILABLE', 'the replication server has said nothing for a minute'));
     }
     this.throwIfFailed();
-    const due = this.#bytesSinceMark >= MARK_BYTES || now - this.#markAtMilliseconds >= MARK_INTERVAL_MILLISECONDS;
+    const markInterval = idle ? IDLE_MARK_INTERVAL_MILLISECONDS : MARK_INTERVAL_MILLISECONDS;
+    const due = this.#bytesSinceMark >= MARK_BYTES || now - this.#markAtMilliseconds >= markInterval;
     const disks = this.#parts.tracking.disks;
     if (
       due &&
