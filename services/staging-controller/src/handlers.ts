@@ -1,6 +1,6 @@
 /** lms.v1.Staging. */
 import { LmsError } from '@lms/errors';
-import { StagingService, type WatchAssignmentsResponse } from '@lms/proto';
+import type { StagingService, WatchAssignmentsResponse } from '@lms/proto';
 import type { Handlers } from '@lms/rpc';
 import { pause } from '@lms/service';
 import { stepReport, type Controller } from './controller.ts';

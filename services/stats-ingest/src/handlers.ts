@@ -1,7 +1,7 @@
 /** lms.v1.Statistics. */
 import { LmsError } from '@lms/errors';
 import { subjectToken, type EventConnection } from '@lms/events';
-import { StatisticsService } from '@lms/proto';
+import type { StatisticsService } from '@lms/proto';
 import type { Handlers } from '@lms/rpc';
 import { deriveStatus, type Patience } from './derivation.ts';
 import { readSeries } from './series.ts';
