@@ -2,7 +2,7 @@
 import { LmsError, toLmsError } from '@lms/errors';
 import { BackOff, HEALTHY, pause, unhealthy, type Health, type Service } from '@lms/service';
 import { createLogger } from '@lms/telemetry';
-import { authenticate } from './access/authentication.ts';
+import { Authentication } from './access/authentication.ts';
 import type { GatewayConfiguration } from './config.ts';
 import { ExportExchange } from './export/export-exchange.ts';
 import { createApplication, type Application } from './http/application.ts';
@@ -74,7 +74,7 @@ class Gateway implements GatewayServiceModule {
     }, signal);
     const application = await createApplication({
       ...certificate,
-      authenticate: (access, authorization) => authenticate(access, authorization, clients, trust),
+      authentication: new Authentication(clients.registry, trust),
       logger: this.#logger,
     });
     this.#application = application;

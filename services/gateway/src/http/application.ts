@@ -14,6 +14,7 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import type { Authentication } from '../access/authentication.ts';
 import { callerKey, type Access, type Caller } from '../access/caller.ts';
 import { RATES, RateLimiter } from '../access/rate-limit.ts';
 import { errorOf, problemOf } from './problem.ts';
@@ -26,6 +27,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may ask. */
     access?: Access;
+    /** See `AccessRequest`. */
+    withoutRegistry?: boolean;
     /** Its body is passed on as it comes: no decoding, no limit of length or time here. */
     streamsBody?: boolean;
   }
@@ -48,12 +51,12 @@ const RETRY_AFTER_SECONDS = '1';
 export interface ApplicationOptions {
   readonly certificatePem: string;
   readonly privateKeyPem: string;
-  readonly authenticate: (access: Access, authorization: string | undefined) => Promise<Caller>;
+  readonly authentication: Authentication;
   readonly logger: Logger;
 }
 
 export async function createApplication(options: ApplicationOptions): Promise<Application> {
-  const { authenticate, logger } = options;
+  const { authentication, logger } = options;
   const limiter = new RateLimiter();
   const application = fastify({
     https: { key: options.privateKeyPem, cert: options.certificatePem, minVersion: 'TLSv1.2' },
@@ -90,13 +93,17 @@ export async function createApplication(options: ApplicationOptions): Promise<Ap
     const now = performance.now();
     // Before the credential is looked at: guessing one is limited too.
     if (config.access === 'anyone') limiter.take(callerKey({ kind: 'anyone' }, request.ip), RATES.anyone, now);
-    request.caller = await authenticate(config.access, request.headers.authorization);
+    request.caller = await authentication.authenticate({
+      access: config.access,
+      authorization: request.headers.authorization,
+      withoutRegistry: config.withoutRegistry === true,
+    });
     if (config.access !== 'anyone') {
       limiter.take(callerKey(request.caller, request.ip), RATES[config.access], now);
     }
   });
-  application.addHook('preParsing', async (request, _reply, payload) =>
-    request.routeOptions.config.streamsBody === true ? payload : decodeBody(request, payload),
+  application.addHook('preParsing', async (request, reply, payload) =>
+    request.routeOptions.config.streamsBody === true ? payload : decodeBody(request, reply, payload),
   );
 
   application.setNotFoundHandler((request) => {

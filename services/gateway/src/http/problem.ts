@@ -77,14 +77,15 @@ function statusOf({ code, field }: LmsError): number {
 export function errorOf(thrown: unknown): LmsError {
   if (thrown instanceof LmsError) return thrown;
   if (hasZodFastifySchemaValidationErrors(thrown)) return validationError(thrown);
-  const { statusCode, code, message } = (thrown ?? {}) as { statusCode?: unknown; code?: unknown; message?: unknown };
+  const { statusCode, message } = (thrown ?? {}) as { statusCode?: unknown; message?: unknown };
   if (statusCode === 413) {
     return new LmsError('RESOURCE_EXHAUSTED', 'the body is too long', {
       field: BODY_FIELD,
       action: 'send less at a time',
     });
   }
-  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 && String(code).startsWith('FST_')) {
+  // fastify's own, or of the stream that the body came by: broken JSON, a broken compression, a length that is not true.
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new LmsError('INVALID_ARGUMENT', String(message), { field: BODY_FIELD });
   }
   return toLmsError(thrown);

@@ -2,16 +2,17 @@
 import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { LmsError } from '@lms/errors';
-import type { FastifyRequest, RequestPayload } from 'fastify';
+import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
 
 /** A body that comes slower than this holds a connection to do harm, or over a link on which nothing would work. */
 const BODY_TIMEOUT_MILLISECONDS = 60_000;
 
 /** fastify itself stops both lengths at the route's limit, so a small body that grows without end is cut off there. */
-export function decodeBody(request: FastifyRequest, payload: RequestPayload): RequestPayload {
+export function decodeBody(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): RequestPayload {
   const timer = setTimeout(() => request.raw.destroy(), BODY_TIMEOUT_MILLISECONDS);
-  payload.once('close', () => clearTimeout(timer));
   payload.once('end', () => clearTimeout(timer));
+  // Also when the body was refused before its end: the connection may serve the next request by then.
+  reply.raw.once('close', () => clearTimeout(timer));
   const encoding = request.headers['content-encoding'];
   if (encoding === undefined || encoding === 'identity') return payload;
   const decoder = encoding === 'zstd' ? createZstdDecompress() : encoding === 'gzip' ? createGunzip() : null;
@@ -27,6 +28,7 @@ export function decodeBody(request: FastifyRequest, payload: RequestPayload): Re
     decoded.receivedEncodedLength = (decoded.receivedEncodedLength ?? 0) + chunk.length;
   });
   payload.once('error', (error: Error) => decoder.destroy(error));
+  reply.raw.once('close', () => decoder.destroy());
   payload.pipe(decoder);
   return decoded;
 }

@@ -21,7 +21,10 @@ type Row = Status['components'][number];
 export function addStatusRoute(application: Application, { clients, managerUrl }: RouteContext): void {
   application.get(
     '/v1/status',
-    { config: { access: 'operator' }, schema: { summary: 'Health of the manager', response: answers(Status) } },
+    {
+      config: { access: 'operator', withoutRegistry: true },
+      schema: { summary: 'Health of the manager', response: answers(Status) },
+    },
     async () => {
       const [components, blockStream] = await Promise.all([readComponents(clients), readBlockStream(clients)]);
       return { healthy: components.every((row) => row.healthy), managerUrl: managerUrl(), blockStream, components };

@@ -1,0 +1,76 @@
+/** A staging-controller that says what the test tells it: which replication server serves which machines, and where. */
+import { InitiationStep, StagingService, StepState, type BlockStreamEndpoint } from '@lms/proto';
+import { RpcServer, type TlsMaterial } from '@lms/rpc';
+import { HEALTHY } from '@lms/service';
+
+export class StagingDouble implements AsyncDisposable {
+  readonly #server: RpcServer;
+  #revision = 1n;
+  #assigned = new Map<string, readonly string[]>();
+  #changed = Promise.withResolvers<void>();
+  endpoint: BlockStreamEndpoint | undefined;
+
+  private constructor(tls: TlsMaterial) {
+    this.#server = new RpcServer({
+      component: 'staging-controller',
+      listen: '127.0.0.1:0',
+      tls,
+      health: () => HEALTHY,
+      dependencies: () => [{ name: 'replication-server', pid: 42, healthy: false, detail: 'starting' }],
+    }).serve(StagingService, {
+      watchAssignments: async ({ replicationServer, afterRevision, waitMilliseconds }, { signal }) => {
+        if (afterRevision === this.#revision && waitMilliseconds > 0) {
+          await Promise.race([this.#changed.promise, elapsed(waitMilliseconds, signal)]);
+        }
+        const machineIds = this.#assigned.get(replicationServer) ?? [];
+        const machines = machineIds.map((machineId) => ({ machineId, name: machineId, retention: [] }));
+        return { revision: this.#revision, machines };
+      },
+      reportReady: async () => ({}),
+      getEndpoint: async () => ({ endpoint: this.endpoint }),
+      getInitiation: async () => ({
+        steps: [
+          {
+            step: InitiationStep.CREATE_STAGING_DISKS,
+            state: StepState.FAILED,
+            error: 'no room',
+            attempt: 1,
+            nextAttemptAt: undefined,
+            changedAt: undefined,
+          },
+        ],
+      }),
+      listReadyServers: async () => ({
+        servers: [{ replicationServer: 'host', address: '127.0.0.1', port: 1500 }],
+      }),
+    });
+  }
+
+  static async start(tls: TlsMaterial): Promise<StagingDouble> {
+    const double = new StagingDouble(tls);
+    await double.#server.start();
+    return double;
+  }
+
+  get address(): string {
+    return this.#server.address;
+  }
+
+  assign(replicationServer: string, machineIds: readonly string[]): void {
+    this.#assigned = new Map(this.#assigned).set(replicationServer, machineIds);
+    this.#revision += 1n;
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.stop();
+  }
+}
+
+function elapsed(milliseconds: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise.finally(() => clearTimeout(timer));
+}
