@@ -18,14 +18,22 @@ export class FramePipeline {
   readonly #connection: FrameConnection;
   readonly #now: () => number;
   readonly #sent: SentObserver;
+  readonly #failed: (error: unknown) => void;
   #tail: Promise<void> = Promise.resolve();
   #inFlight: Promise<void>[] = [];
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(connection: FrameConnection, nowMilliseconds: () => number, sent: SentObserver) {
+  /** `failed` is told of the first failure at once: somebody may be waiting for the answer to a frame that is not sent any more. */
+  constructor(
+    connection: FrameConnection,
+    nowMilliseconds: () => number,
+    sent: SentObserver,
+    failed: (error: unknown) => void = () => undefined,
+  ) {
     this.#connection = connection;
     this.#now = nowMilliseconds;
     this.#sent = sent;
+    this.#failed = failed;
   }
 
   /** Takes the next place. `release` is called once, when the frames' buffers may be reused, also after a failure. */
@@ -56,7 +64,7 @@ export class FramePipeline {
         sends.push(this.#start(frame));
       }
     } catch (error) {
-      this.#failure ??= { error };
+      this.#fail(error);
     }
     if (release !== undefined) void Promise.all(sends).then(release);
   }
@@ -68,12 +76,18 @@ export class FramePipeline {
       .send(frame)
       .then(() => this.#sent(frame, this.#now() - began))
       .catch((error: unknown) => {
-        this.#failure ??= { error };
+        this.#fail(error);
       })
       .then(() => {
         this.#inFlight = this.#inFlight.filter((other) => other !== send);
       });
     this.#inFlight.push(send);
     return send;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== null) return;
+    this.#failure = { error };
+    this.#failed(error);
   }
 }

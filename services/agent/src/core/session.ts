@@ -82,9 +82,14 @@ export class Session {
     this.#parts = parts;
     const now = (): number => parts.clock.monotonicMilliseconds();
     this.#receivedAtMilliseconds = this.#heartbeatAtMilliseconds = this.#markAtMilliseconds = now();
-    this.#pipeline = new FramePipeline(parts.connection, now, (frame, elapsed) => {
-      if (frame.type === 'write') parts.compression.sent(elapsed, frame.payload.byteLength);
-    });
+    this.#pipeline = new FramePipeline(
+      parts.connection,
+      now,
+      (frame, elapsed) => {
+        if (frame.type === 'write') parts.compression.sent(elapsed, frame.payload.byteLength);
+      },
+      (error) => this.#fail(toLmsError(error)),
+    );
   }
 
   /** Aborts when the session is over. */
