@@ -18,7 +18,7 @@ setup: ## install everything that is missing (quick and offline when nothing is)
 	@scripts/setup
 
 demo: setup ## a real disk under load, replicated and proven equal, in less than three minutes
-	@scripts/demo
+	@node scripts/demo/main.ts
 
 test: setup ## lint, unit, integration, simulation, faults, end to end; evidence of failures in .evidence/
 	@node scripts/test/main.ts $(SUITE)

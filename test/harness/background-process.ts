@@ -67,6 +67,12 @@ export class BackgroundProcess {
     await this.#ended;
   }
 
+  /** SIGTERM and any exit code: for programs that call a signal a failure (fio). */
+  async end(): Promise<void> {
+    this.signal('SIGTERM');
+    await this.waitForEnd(STOP_MILLISECONDS);
+  }
+
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     await this.waitForEnd(STOP_MILLISECONDS);

@@ -1,21 +1,27 @@
 // The manager as its user has it: bin/lms, one data folder, two ports.
 
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Machine, Point, Status } from '@lms/api';
+import { OperatorApi } from '@lms/api';
+import type { Machine, OperatorOptions, Point, Status } from '@lms/api';
 import { BackgroundProcess } from './background-process.ts';
 import type { Cleanup } from './cleanup.ts';
 import { requireCommand, runCommand } from './command.ts';
-import type { CommandResult } from './command.ts';
+import type { CommandOptions, CommandResult } from './command.ts';
 import { findFreePort } from './free-port.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 export const LMS = join(REPOSITORY, 'bin/lms');
 export const LMS_AGENT = join(REPOSITORY, 'bin/lms-agent');
 
+const QUESTION_MILLISECONDS = 30_000;
+
 export interface ManagerOptions {
   readonly dataFolder: string;
   readonly logFolder: string;
   readonly cleanup: Cleanup;
+  /** Ends operator commands that are under way. */
+  readonly signal?: AbortSignal;
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -75,7 +81,7 @@ export class Manager {
 
   /** Runs one operator command and returns what it wrote. */
   async command(...parameters: readonly string[]): Promise<CommandResult> {
-    return runCommand(LMS, ['--context', this.contextPath, ...parameters]);
+    return runCommand(LMS, ['--context', this.contextPath, ...parameters], this.#commandOptions());
   }
 
   /** Runs one operator command that has to succeed, and returns its JSON. */
@@ -95,7 +101,7 @@ export class Manager {
 
   async waitForState(idOrName: string, state: string, timeout = '5m'): Promise<void> {
     const words = ['machine', 'wait', idOrName, '--for', `replication=${state}`, '--timeout', timeout];
-    await requireCommand(LMS, ['--context', this.contextPath, ...words]);
+    await this.#require(...words);
   }
 
   async createPoint(idOrName: string, consistency: 'crash' | 'filesystem', timeout = '2m'): Promise<Point> {
@@ -108,6 +114,26 @@ export class Manager {
 
   async exportDisk(idOrName: string, sequence: number, diskId: string, outputPath: string): Promise<void> {
     const words = ['point', 'export', idOrName, String(sequence), '--disk', diskId, '--format', 'raw'];
-    await requireCommand(LMS, ['--context', this.contextPath, ...words, '--output', outputPath]);
+    await this.#require(...words, '--output', outputPath);
+  }
+
+  /** The operator's REST interface, for what a test asks often or the command line does not show. */
+  async ask<Answer>(question: (api: OperatorApi, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    const api = new OperatorApi(JSON.parse(await readFile(this.contextPath, 'utf8')) as OperatorOptions);
+    const limit = AbortSignal.timeout(QUESTION_MILLISECONDS);
+    const { signal } = this.#options;
+    try {
+      return await question(api, signal === undefined ? limit : AbortSignal.any([signal, limit]));
+    } finally {
+      await api.close();
+    }
+  }
+
+  async #require(...parameters: readonly string[]): Promise<string> {
+    return requireCommand(LMS, ['--context', this.contextPath, ...parameters], this.#commandOptions());
+  }
+
+  #commandOptions(): CommandOptions {
+    return this.#options.signal === undefined ? {} : { signal: this.#options.signal };
   }
 }
