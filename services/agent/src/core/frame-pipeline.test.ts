@@ -34,7 +34,7 @@ test('frames leave in the order of their places, however long each takes to prep
     () => undefined,
   );
   const slow = Promise.withResolvers<Frame[]>();
-  pipeline.push(slow.promise);
+  pipeline.push(() => slow.promise);
   pipeline.push([mark(2)]);
   slow.resolve([mark(1)]);
   await pipeline.drain();
@@ -68,7 +68,34 @@ test('what cannot be prepared fails the pipeline', async () => {
     () => 0,
     () => undefined,
   );
-  pipeline.push(Promise.reject(new LmsError('INTERNAL', 'the disk cannot be read')));
+  pipeline.push(() => Promise.reject(new LmsError('INTERNAL', 'the disk cannot be read')));
   await expect(pipeline.drain()).rejects.toThrow('the disk cannot be read');
   expect(() => pipeline.throwIfFailed()).toThrow('the disk cannot be read');
+});
+
+test('R10: however much is pushed, only a few jobs are prepared at once, and pushing waits for room', async () => {
+  const connection = new RecordingConnection();
+  const pipeline = new FramePipeline(
+    connection,
+    () => 0,
+    () => undefined,
+  );
+  const gate = Promise.withResolvers<void>();
+  let prepared = 0;
+  for (let markId = 1; markId <= 40; markId++) {
+    pipeline.push(async () => {
+      prepared++;
+      await gate.promise;
+      return [mark(markId)];
+    });
+  }
+  let hasRoom = false;
+  const room = pipeline.room().then(() => (hasRoom = true));
+  await new Promise(setImmediate);
+  expect(prepared).toBe(8);
+  expect(hasRoom).toBe(false);
+  gate.resolve();
+  await pipeline.drain();
+  await room;
+  expect(connection.sent.length).toBe(40);
 });

@@ -31,8 +31,8 @@ import {
   type WindowParts,
 } from './window.ts';
 
-/** Copying until at most this much is dirty before a window: 16 MiB are read in a few tens of milliseconds. */
-const WINDOW_BLOCKS = 256;
+/** Copying until at most this much is dirty before a window: 40 MiB are read in a few tens of milliseconds. */
+const WINDOW_BLOCKS = 640;
 const COPY_ROUNDS = 8;
 const FREEZE_FAILURES_UNTIL_OFF = 3;
 /** Between attempts while somebody waits. */
@@ -201,8 +201,7 @@ export class PointMaker {
     trace: PointTrace,
     signal: AbortSignal,
   ): Promise<ProvenWindow | null> {
-    const { freezer } = this.#parts;
-    const mounts = await freezer.countMounts();
+    const mounts = await this.#parts.freezer.countMounts();
     const freezeNeeded =
       mounts > 0 && requests.length > 0 && requests.every(({ consistency }) => consistency === 'filesystem');
     if (freezeNeeded && this.freezing !== 'on') {
@@ -218,14 +217,11 @@ export class PointMaker {
     }
     if (!this.#mayFreeze(mounts, requests.length > 0)) return null;
     trace.phase('freeze');
-    await freezer.flush(signal);
-    if (!(await this.#copyUntilLittle(copyOnce))) {
-      const disk = this.#parts.tracking.disks.find(({ map }) => map.dirty.count > 0)?.disk ?? null;
-      const reason = `${disk?.device ?? 'a disk'} changes faster than it can be copied`;
-      this.#noteVoid({ proven: false, chunks: [], reason, busyDisk: disk, pauseMicroseconds: 0 });
-      return null;
-    }
-    return this.#freeze(session, signal);
+    if (await this.#flushUntilLittle(copyOnce, signal)) return this.#freeze(session, signal);
+    const disk = this.#parts.tracking.disks.find(({ map }) => map.dirty.count > 0)?.disk ?? null;
+    const reason = `${disk?.device ?? 'a disk'} changes faster than it can be copied`;
+    this.#noteVoid({ proven: false, chunks: [], reason, busyDisk: disk, pauseMicroseconds: 0 });
+    return null;
   }
 
   async #freeze(session: Session, signal: AbortSignal): Promise<ProvenWindow | null> {
@@ -312,16 +308,31 @@ export class PointMaker {
     for (const request of refused) fail(request, 'FAILED_PRECONDITION', message);
   }
 
-  /** False when it does not get little. */
-  async #copyUntilLittle(copyOnce: CopyOnce): Promise<boolean> {
+  async #copyUntilLittle(copyOnce: CopyOnce): Promise<void> {
     const { tracking } = this.#parts;
     for (let round = 0; round < COPY_ROUNDS; round++) {
       tracking.poll();
-      const dirty = tracking.disks.reduce((sum, { map }) => sum + map.dirty.count, 0);
-      if (dirty <= WINDOW_BLOCKS) return true;
+      if (this.#dirtyBlocks() <= WINDOW_BLOCKS) return;
+      await copyOnce();
+    }
+  }
+
+  /**
+   * Writes out what the file systems hold, until that is little: FIFREEZE does the same with writers waiting, and what it
+   * writes must fit in the window. Ends right after a flush, so that the freeze finds next to nothing.
+   */
+  async #flushUntilLittle(copyOnce: CopyOnce, signal: AbortSignal): Promise<boolean> {
+    for (let round = 0; round < COPY_ROUNDS; round++) {
+      await this.#parts.freezer.flush(signal);
+      this.#parts.tracking.poll();
+      if (this.#dirtyBlocks() <= WINDOW_BLOCKS) return true;
       await copyOnce();
     }
     return false;
+  }
+
+  #dirtyBlocks(): number {
+    return this.#parts.tracking.disks.reduce((sum, { map }) => sum + map.dirty.count, 0);
   }
 
   #windowParts(): WindowParts {

@@ -141,6 +141,7 @@ export class Session {
   async pushDirty(diskIndex: number, fromBlock: number): Promise<{ readonly nextBlock: number } | null> {
     const { disk, map } = this.#disk(diskIndex);
     if (map.dirty.nextRange(fromBlock, 1) === null) return null;
+    await this.#pipeline.room();
     const buffer = await this.#parts.pool.acquire(this.signal);
     const range = map.takeDirty(fromBlock, MAXIMUM_BLOCKS_PER_WRITE);
     if (range === null) {
@@ -157,6 +158,7 @@ export class Session {
     const first = map.suspect.nextRange(0, 1)?.firstBlock;
     if (first === undefined) return false;
     const window = await this.#digestsFrom(diskIndex, first);
+    await this.#pipeline.room();
     const buffer = await this.#parts.pool.acquire(this.signal);
     const stale = window.suspicions !== this.#parts.tracking.suspicions;
     const end = window.firstBlock + window.blockCount;
@@ -177,7 +179,7 @@ export class Session {
     for (const { chunk, release } of chunks) {
       this.#bytesSinceMark += chunk.data.byteLength;
       this.#parts.counters.bytesReadSource += chunk.data.byteLength;
-      this.#pipeline.push(this.#frames(chunk), release);
+      this.#pipeline.push(() => this.#frames(chunk), release);
     }
   }
 
@@ -255,13 +257,13 @@ export class Session {
     const offsetBytes = chunk.firstBlock * BLOCK_SIZE_BYTES;
     const lengthBytes = Math.min(chunk.blockCount * BLOCK_SIZE_BYTES, disk.sizeBytes - offsetBytes);
     const data = buffer.subarray(0, lengthBytes);
-    const prepare = async (): Promise<readonly Frame[]> => {
+    const readAndPrepare = async (): Promise<readonly Frame[]> => {
       await disk.read(offsetBytes, data);
       this.#parts.counters.bytesReadSource += lengthBytes;
       return this.#frames({ ...chunk, data });
     };
     this.#bytesSinceMark += lengthBytes;
-    this.#pipeline.push(prepare(), () => this.#parts.pool.release(buffer));
+    this.#pipeline.push(readAndPrepare, () => this.#parts.pool.release(buffer));
   }
 
   async #frames(chunk: Chunk): Promise<readonly Frame[]> {
