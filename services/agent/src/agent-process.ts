@@ -33,7 +33,7 @@ import { WriteGate } from './state/write-gate.ts';
 import { keepStatusFile } from './status-file.ts';
 
 /** 1 MiB each: enough for a window's remainder (16 MiB) and the stream's window, far below the limit of 256 MiB (R10). */
-const BUFFERS = 64;
+const BUFFERS = 48;
 
 export async function runAgentProcess(state: StateFolder, signal: AbortSignal): Promise<void> {
   const resources = new AsyncDisposableStack();

@@ -27,6 +27,8 @@ import { Spool } from './spool.ts';
 import { Uploader } from './uploader.ts';
 
 const SAMPLE_MILLISECONDS = 5_000;
+/** Another state is told at once: somebody may be waiting for it. */
+const STATE_CHECK_MILLISECONDS = 500;
 const UPLOAD_MILLISECONDS = 5_000;
 /** A sample compresses to about 100 bytes: days of them. */
 const STATISTICS_SPOOL_BYTES = 4 * 1024 * 1024;
@@ -218,7 +220,16 @@ export class ManagerLink {
   }
 
   async #sample(signal: AbortSignal): Promise<void> {
-    do this.sampleNow();
-    while (await pause(SAMPLE_MILLISECONDS, signal));
+    let told: string | null = null;
+    let toldAt = 0;
+    do {
+      const { state, stallCause } = this.#parts.replicator.status();
+      const now = `${state} ${stallCause ?? ''}`;
+      if (now === told && performance.now() - toldAt < SAMPLE_MILLISECONDS) continue;
+      this.sampleNow();
+      if (now !== told) this.#statistics.sendSoon();
+      told = now;
+      toldAt = performance.now();
+    } while (await pause(STATE_CHECK_MILLISECONDS, signal));
   }
 }

@@ -28,6 +28,7 @@ export class Uploader<Item> {
   #pending: Item[] = [];
   #pendingBytes = 0;
   #rejected = 0;
+  #wake = Promise.withResolvers<void>();
 
   constructor(options: UploaderOptions<Item>) {
     this.#options = options;
@@ -45,15 +46,32 @@ export class Uploader<Item> {
     if (this.#pending.length >= batchRecords || this.#pendingBytes >= batchBytes) this.#options.spool.put(this.#take());
   }
 
+  /** Does not wait for the interval; while the manager is away it changes nothing. */
+  sendSoon(): void {
+    this.#wake.resolve();
+  }
+
   /** Until the signal aborts; then what is left is sent or kept. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const backOff = new BackOff(RETRY);
-    while (await pause(this.#options.intervalMilliseconds, signal)) {
+    while (!signal.aborted) {
+      await this.#interval(signal);
+      if (signal.aborted) break;
       if (await this.#sendAll(signal)) backOff.succeeded();
       else await pause(backOff.failed(), signal);
     }
     await this.#sendAll(AbortSignal.timeout(LAST_SEND_MILLISECONDS));
     this.#options.spool.put(this.#take());
+  }
+
+  async #interval(signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([
+      pause(this.#options.intervalMilliseconds, AbortSignal.any([signal, over.signal])),
+      this.#wake.promise,
+    ]);
+    over.abort();
+    this.#wake = Promise.withResolvers<void>();
   }
 
   /** False when the manager did not take what there was. */
