@@ -1,4 +1,5 @@
 /** The gateway as a service: trust and certificate from the registry, routes over the clients, 443. */
+import type { Server as HttpsServer } from 'node:https';
 import { LmsError, toLmsError } from '@lms/errors';
 import { BackOff, HEALTHY, pause, unhealthy, type Health, type Service } from '@lms/service';
 import { createLogger } from '@lms/telemetry';
@@ -87,7 +88,7 @@ class Gateway implements GatewayServiceModule {
       stopping: this.#stopping.signal,
     });
     this.#port = await listenOn(application, host, port);
-    const server = application.server as unknown as import('node:https').Server;
+    const server = application.server as unknown as HttpsServer;
     this.#renewing = keepRenewed(
       certificate,
       request,

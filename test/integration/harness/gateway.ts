@@ -105,19 +105,20 @@ export class TestGateway implements AsyncDisposable {
 
   /** As it comes, whatever the status. */
   async send(method: Dispatcher.HttpMethod, path: string, options: SendOptions = {}): Promise<Answer> {
-    const { body, headers = {}, token } = options;
+    const { body: sent, headers = {}, token } = options;
     const answer = await request(this.url + path, {
       method,
       dispatcher: this.#dispatcher,
       headers: {
-        ...(body === undefined || Buffer.isBuffer(body) ? {} : { 'content-type': 'application/json' }),
+        ...(sent === undefined || Buffer.isBuffer(sent) ? {} : { 'content-type': 'application/json' }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...headers,
       },
-      body: body === undefined ? null : typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
+      body: sent === undefined ? null : typeof sent === 'string' || Buffer.isBuffer(sent) ? sent : JSON.stringify(sent),
     });
     const text = await answer.body.text();
-    return { status: answer.statusCode, headers: answer.headers, body: text === '' ? {} : JSON.parse(text) };
+    const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+    return { status: answer.statusCode, headers: answer.headers, body };
   }
 
   async enrolment(token?: string, name?: string) {

@@ -80,13 +80,17 @@ export class ApiClient {
     const body = await encodeBody(call.body);
     const attempt = (): Promise<z.output<Answer>> => this.once(call, body);
     if (!repeatable) return attempt();
-    return pRetry(attempt, {
+    const signal = call.signal ?? NEVER;
+    const repeated = pRetry(attempt, {
       retries: this.options.retries ?? DEFAULT_RETRIES,
       minTimeout: FIRST_RETRY_MILLISECONDS,
       maxTimeout: LONGEST_RETRY_MILLISECONDS,
       randomize: true,
-      signal: call.signal ?? NEVER,
+      signal,
       shouldRetry: ({ error }) => error instanceof LmsError && error.retryable,
+    });
+    return repeated.catch((thrown: unknown) => {
+      throw failureOfConnection(thrown, this.managerUrl, signal);
     });
   }
 
@@ -197,7 +201,7 @@ async function encodeBody(body: unknown): Promise<EncodedBody> {
 function encodeQuery(query: ApiCall<z.ZodType>['query']): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined) parameters.set(name, String(value));
-  return parameters.size === 0 ? '' : `?${parameters}`;
+  return parameters.size === 0 ? '' : `?${parameters.toString()}`;
 }
 
 async function readText(body: AsyncIterable<Uint8Array>, where: string): Promise<string> {

@@ -2,12 +2,13 @@
  * The HTTP side of every route alike: who asks, how often, how long a body may be, which schema it must have, how errors
  * are told, and how a trace goes on.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastifySwagger from '@fastify/swagger';
 import { MAXIMUM_BODY_BYTES, PROBLEM_MEDIA_TYPE } from '@lms/api';
 import { LmsError } from '@lms/errors';
 import { PRODUCT_VERSION } from '@lms/rpc';
 import { nameHttpSpan, type Logger } from '@lms/telemetry';
-import fastify, { type FastifyInstance, type RawServerDefault } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -36,9 +37,9 @@ declare module 'fastify' {
 
 export type Application = FastifyInstance<
   RawServerDefault,
-  import('node:http').IncomingMessage,
-  import('node:http').ServerResponse,
-  import('fastify').FastifyBaseLogger,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
   ZodTypeProvider
 >;
 
