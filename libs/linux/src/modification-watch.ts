@@ -24,7 +24,10 @@ export interface ModificationWatch {
 }
 
 export function watchModifications(paths: readonly string[]): ModificationWatch {
-  const fileDescriptor = initialize.run('inotify_init1', NONBLOCK_CLOSE_ON_EXEC);
+  const fileDescriptor = initialize.run(
+    'inotify_init1 (limit: sysctl fs.inotify.max_user_instances)',
+    NONBLOCK_CLOSE_ON_EXEC,
+  );
   const pathOfWatch = new Map<number, string>();
   try {
     for (const path of paths) {

@@ -45,6 +45,8 @@ interface Frozen {
   /** The agent thawed by itself, without the guardian. */
   ownThaw: Promise<void> | null;
   watchdog: NodeJS.Timeout | null;
+  /** Nothing of it is frozen any more, or was: the list may go. */
+  settled: boolean;
   /** Reads in the window run at normal priority (R17). */
   priorityRaised: boolean;
 }
@@ -110,6 +112,7 @@ class GuardedFreezer implements KernelFreezer {
       calledAt: process.hrtime.bigint(),
       ownThaw: null,
       watchdog: null,
+      settled: true,
       priorityRaised: getPriority() > 0,
     };
     this.#frozen = frozen;
@@ -118,7 +121,8 @@ class GuardedFreezer implements KernelFreezer {
       if (found.length === 0) return [];
       await this.#prepare(found, superblocks);
       this.#guardian.onGone(() => void this.#thawAlone(frozen));
-      const unfreezable = await this.#freezeByGuardian(limitMilliseconds, found.length);
+      frozen.settled = false;
+      const unfreezable = await this.#freezeByGuardian(frozen, limitMilliseconds);
       const patience = limitMilliseconds + WATCHDOG_GRACE_MILLISECONDS;
       frozen.watchdog = setTimeout(() => void this.#thawAlone(frozen), patience);
       return unfreezable.map((mount) => superblocks[mount]?.path ?? `mount ${mount}`);
@@ -164,17 +168,18 @@ class GuardedFreezer implements KernelFreezer {
   }
 
   /** Numbers of the mounts that cannot be frozen. */
-  async #freezeByGuardian(limitMilliseconds: number, count: number): Promise<readonly number[]> {
+  async #freezeByGuardian(frozen: Frozen, limitMilliseconds: number): Promise<readonly number[]> {
     const request = { type: 'freeze', limitMilliseconds } as const;
     let answer = await this.#guardian.request(request, ['report'], FREEZE_TIMEOUT_MILLISECONDS);
     // It cannot be undone, only be thawed as soon as it returns: the guardian does that, whether we wait or not.
     if (answer === null) answer = await this.#guardian.request({ type: 'thaw' }, ['report'], THAW_TIMEOUT_MILLISECONDS);
     if (answer?.type === 'report' && answer.report.type === 'frozen') return answer.report.unfreezable;
+    frozen.settled = answer?.type === 'report';
     if (answer?.type === 'report' && answer.report.type === 'freezeFailed') {
       throw new LmsError('FAILED_PRECONDITION', `could not freeze: ${answer.report.reason}`);
     }
     if (this.#guardian.gone) throw new LmsError('UNAVAILABLE', 'the freeze guardian ended while it was freezing');
-    throw new LmsError('DEADLINE_EXCEEDED', `${count} file systems were not frozen in time`);
+    throw new LmsError('DEADLINE_EXCEEDED', `${frozen.superblocks.length} file systems were not frozen in time`);
   }
 
   async #thaw(frozen: Frozen): Promise<ThawReport> {
@@ -183,10 +188,12 @@ class GuardedFreezer implements KernelFreezer {
       const answer = await this.#guardian.request({ type: 'thaw' }, ['report'], THAW_TIMEOUT_MILLISECONDS);
       if (answer?.type === 'report' && answer.report.type === 'thawed' && frozen.ownThaw === null) {
         const { pauseMicroseconds, report } = answer;
+        frozen.settled = true;
         return { pauseMicroseconds, intact: report.intact && !this.#mountedSince(frozen) };
       }
     }
     await this.#thawAlone(frozen);
+    frozen.settled = true;
     return { pauseMicroseconds: Number((process.hrtime.bigint() - frozen.calledAt) / 1000n), intact: false };
   }
 
@@ -201,7 +208,7 @@ class GuardedFreezer implements KernelFreezer {
     if (this.#guardian.gone && frozen.superblocks.length > 0) await this.#thawAlone(frozen);
     closeSuperblocks(frozen.superblocks);
     // A guardian that is still at work on it needs its list: the next agent, if need be, too.
-    if (frozen.ownThaw === null || this.#guardian.gone) removeFreezeList(this.#listPath);
+    if (frozen.settled || this.#guardian.gone) removeFreezeList(this.#listPath);
     if (frozen.priorityRaised) setProcessPriority(BACKGROUND_PRIORITY);
     this.#frozen = null;
   }

@@ -15,8 +15,15 @@ export class RecordingVisitor implements TraceVisitor {
   readonly events: RecordedEvent[] = [];
   readonly markers: number[] = [];
   readonly losses: string[] = [];
+  readonly #isOurs: (deviceNumber: DeviceNumber) => boolean;
+
+  /** Queue events of other disks of the machine come too (R3: they cannot be filtered): `onlyDisk` leaves them out. */
+  constructor(trace: TraceInstance | null = null, onlyDisk: DeviceNumber | null = null) {
+    this.#isOurs = (deviceNumber) => trace === null || trace.wholeDisk(deviceNumber) === onlyDisk;
+  }
 
   block(kind: EventKind, deviceNumber: DeviceNumber, sector: number, sectorCount: number, operation: Operation): void {
+    if (!this.#isOurs(deviceNumber)) return;
     this.events.push({ kind, deviceNumber, sector, sectorCount, operation });
   }
 

@@ -40,7 +40,10 @@ export class MarkerWriter {
   constructor(folder: string, processors: readonly number[]) {
     this.#fileDescriptor = openSync(join(folder, 'trace_marker_raw'), 'w');
     const workerData: MarkerWorkerData = { fileDescriptor: this.#fileDescriptor, processors };
-    this.#worker = new Worker(new URL('./marker-worker.ts', import.meta.url), { workerData });
+    this.#worker = new Worker(new URL('./marker-worker.ts', import.meta.url), {
+      workerData,
+      execArgv: [], // none of the agent's preloads
+    });
     this.#worker.unref();
     this.#worker.on('message', ({ markerId, failure }: MarkerResult) => {
       this.#busy = false;
