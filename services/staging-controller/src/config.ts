@@ -3,6 +3,7 @@ import { RPC_CONFIGURATION, readTlsMaterial, type TlsMaterial } from '@lms/rpc';
 import { readConfiguration, type Environment } from '@lms/service';
 import { z } from 'zod';
 import type { HostConfiguration } from './host-driver.ts';
+import type { Patience } from './initiation.ts';
 
 export interface StagingControllerConfiguration {
   /** HOST:PORT of gRPC; port 0: any free one. */
@@ -11,6 +12,8 @@ export interface StagingControllerConfiguration {
   readonly events: EventsOptions;
   /** HOST:PORT of the registry's gRPC. */
   readonly registryAddress: string;
+  /** Default: `DEFAULT_PATIENCE`. */
+  readonly patience?: Patience;
   /** The driver `host`. */
   readonly host: HostConfiguration;
 }

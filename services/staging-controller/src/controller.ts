@@ -8,7 +8,7 @@ import { InitiationStep, StepState, type AssignedMachine, type InitiationStepRep
 import { pause } from '@lms/service';
 import { assignmentsAnswer } from './assignments.ts';
 import type { StagingDriver } from './driver.ts';
-import { nextSteps, type StepRecord } from './initiation.ts';
+import { nextSteps, type Patience, type StepRecord } from './initiation.ts';
 import type { Machines } from './machines.ts';
 import type { MachineObservation, ServerObservation } from './observation.ts';
 import { plan, type StagingAction } from './plan.ts';
@@ -26,6 +26,7 @@ export interface ControllerOptions {
   readonly sightings: Sightings;
   readonly driver: StagingDriver;
   readonly sharedServer: string;
+  readonly patience: Patience;
 }
 
 export class Controller {
@@ -88,7 +89,7 @@ export class Controller {
 
   stepsOf(machineId: string): readonly StepRecord[] {
     const stored = this.#options.store.initiations.get(machineId)?.value.steps;
-    return stored ?? nextSteps([], this.#observe(machineId, new Date()), new Date());
+    return stored ?? this.#nextSteps([], this.#observe(machineId, new Date()), new Date());
   }
 
   async #reconcile(now: Date): Promise<void> {
@@ -121,12 +122,16 @@ export class Controller {
     const { store } = this.#options;
     const before = store.initiations.get(machineId)?.value.steps ?? [];
     const seen = this.#observe(machineId, now);
-    if (isUnchanged(before, nextSteps(before, seen, now))) return;
+    if (isUnchanged(before, this.#nextSteps(before, seen, now))) return;
     const entry = await store.initiations.modify(machineId, (current) => {
-      const steps = nextSteps(current?.steps ?? [], seen, now);
+      const steps = this.#nextSteps(current?.steps ?? [], seen, now);
       return current !== null && isUnchanged(current.steps, steps) ? current : { steps: [...steps] };
     });
     await this.#tell(machineId, before, entry);
+  }
+
+  #nextSteps(before: readonly StepRecord[], seen: MachineObservation, now: Date): readonly StepRecord[] {
+    return nextSteps(before, seen, now, this.#options.patience);
   }
 
   async #tell(machineId: string, before: readonly StepRecord[], entry: StateEntry<Initiation>): Promise<void> {

@@ -40,10 +40,15 @@ export const STEP_RECORD = z.object({
 });
 export type StepRecord = z.infer<typeof STEP_RECORD>;
 
-/** Nothing observed for so long counts as failed; far above a healthy start on a slow machine. */
-const PATIENCE_MILLISECONDS = 60_000;
-/** An agent reads its disks' sizes and maps before the first block. */
-const DATA_PATIENCE_MILLISECONDS = 120_000;
+/** Nothing observed for so long counts as failed. */
+export interface Patience {
+  /** Far above a healthy start on a slow machine. */
+  readonly stepMilliseconds: number;
+  /** From the connection to the first block: an agent prepares its maps in between. */
+  readonly dataMilliseconds: number;
+}
+
+export const DEFAULT_PATIENCE: Patience = { stepMilliseconds: 60_000, dataMilliseconds: 120_000 };
 
 /** How a replication server ends when it ran, but the manager did not accept it, or was not reached. */
 const AUTHENTICATION_FAILURES: ReadonlySet<ErrorCode> = new Set([
@@ -54,15 +59,21 @@ const AUTHENTICATION_FAILURES: ReadonlySet<ErrorCode> = new Set([
 
 type Finding =
   | { readonly state: 'NOT_STARTED' | 'SUCCEEDED' | 'SKIPPED' }
-  /** FAILED with `overdue` when it has been in progress for longer than the patience. */
-  | { readonly state: 'IN_PROGRESS'; readonly overdue: string; readonly patienceMilliseconds?: number }
+  /** FAILED with `overdue` when it has been in progress for longer than the patience; null: it never is. */
+  | { readonly state: 'IN_PROGRESS'; readonly overdue: string; readonly patience: keyof Patience }
+  | { readonly state: 'IN_PROGRESS'; readonly overdue: null }
   | { readonly state: 'FAILED'; readonly error: string; readonly server?: ServerObservation };
 
 const NOT_STARTED: Finding = { state: 'NOT_STARTED' };
 const SUCCEEDED: Finding = { state: 'SUCCEEDED' };
 
 /** All steps in their order. A record whose state and error are as before is the same object. */
-export function nextSteps(before: readonly StepRecord[], seen: MachineObservation, now: Date): readonly StepRecord[] {
+export function nextSteps(
+  before: readonly StepRecord[],
+  seen: MachineObservation,
+  now: Date,
+  patience: Patience = DEFAULT_PATIENCE,
+): readonly StepRecord[] {
   const done = (step: StepName): boolean => before.find((record) => record.step === step)?.state === 'SUCCEEDED';
   const paired = done('PAIR_REPLICATION_SERVER_WITH_AGENT') ? SUCCEEDED : findPairing(seen);
   const connected = done('CONNECT_AGENT_TO_REPLICATION_SERVER') ? SUCCEEDED : findConnection(seen, paired);
@@ -75,14 +86,10 @@ export function nextSteps(before: readonly StepRecord[], seen: MachineObservatio
     CONNECT_AGENT_TO_REPLICATION_SERVER: connected,
     START_DATA_TRANSFER: done('START_DATA_TRANSFER') ? SUCCEEDED : findTransfer(seen, connected),
   };
-  return STEPS.map((step) =>
-    advance(
-      before.find((record) => record.step === step),
-      step,
-      findings[step],
-      now,
-    ),
-  );
+  return STEPS.map((step) => {
+    const known = before.find((record) => record.step === step);
+    return advance(known, step, findings[step], now, patience);
+  });
 }
 
 function findStagingDisks({ assigned, server, report }: MachineObservation): Finding {
@@ -91,14 +98,14 @@ function findStagingDisks({ assigned, server, report }: MachineObservation): Fin
   if (server.stagingError !== null) return { state: 'FAILED', error: server.stagingError, server };
   if (report !== null && report.stalled !== null) return { state: 'FAILED', error: report.stalled };
   // It makes them when the agent has told which disks there are: how long that takes is not for this step to judge.
-  return { state: 'IN_PROGRESS', overdue: '', patienceMilliseconds: Infinity };
+  return { state: 'IN_PROGRESS', overdue: null };
 }
 
 function findLaunch({ assigned, server }: MachineObservation): Finding {
   if (!assigned || server === null) return NOT_STARTED;
   if (server.running && (server.ready || server.authenticated)) return SUCCEEDED;
   if (server.failure === null || server.stagingError !== null) {
-    return { state: 'IN_PROGRESS', overdue: 'the replication server was started and has not said that it listens' };
+    return overdueLater('the replication server was started and has not said that it listens');
   }
   if (AUTHENTICATION_FAILURES.has(server.failure.code)) return SUCCEEDED;
   return { state: 'FAILED', error: server.failure.message, server };
@@ -112,7 +119,7 @@ function findAuthentication({ assigned, server }: MachineObservation): Finding {
     return { state: 'FAILED', error: server.failure.message, server };
   }
   if (!server.running) return NOT_STARTED;
-  return { state: 'IN_PROGRESS', overdue: 'the replication server runs, and has not called the manager' };
+  return overdueLater('the replication server runs, and has not called the manager');
 }
 
 function findPairing(seen: MachineObservation): Finding {
@@ -121,17 +128,16 @@ function findPairing(seen: MachineObservation): Finding {
   const overdue = seen.assignmentTaken
     ? 'the agent has not asked for its replication server: start lms-agent run on the machine'
     : 'the replication server has not taken over the machine';
-  return { state: 'IN_PROGRESS', overdue };
+  return overdueLater(overdue);
 }
 
 function findConnection({ report, agentTrouble }: MachineObservation, paired: Finding): Finding {
   if (report?.connected === true || report?.dataTransfer === true) return SUCCEEDED;
   if (paired.state !== 'SUCCEEDED') return NOT_STARTED;
   if (agentTrouble !== null) return { state: 'FAILED', error: agentTrouble };
-  return {
-    state: 'IN_PROGRESS',
-    overdue: 'the agent has not connected to its replication server: open its TCP port (1500) for the machine',
-  };
+  return overdueLater(
+    'the agent has not connected to its replication server: open its TCP port (1500) for the machine',
+  );
 }
 
 function findTransfer({ report, agentTrouble }: MachineObservation, connected: Finding): Finding {
@@ -139,17 +145,23 @@ function findTransfer({ report, agentTrouble }: MachineObservation, connected: F
   if (connected.state !== 'SUCCEEDED') return NOT_STARTED;
   const trouble = report?.stalled ?? agentTrouble;
   if (trouble !== null) return { state: 'FAILED', error: trouble };
-  return {
-    state: 'IN_PROGRESS',
-    overdue: 'the agent is connected and has sent nothing: see its log',
-    patienceMilliseconds: DATA_PATIENCE_MILLISECONDS,
-  };
+  return overdueLater('the agent is connected and has sent nothing: see its log', 'dataMilliseconds');
 }
 
-function advance(before: StepRecord | undefined, step: StepName, finding: Finding, now: Date): StepRecord {
+function overdueLater(overdue: string, patience: keyof Patience = 'stepMilliseconds'): Finding {
+  return { state: 'IN_PROGRESS', overdue, patience };
+}
+
+function advance(
+  before: StepRecord | undefined,
+  step: StepName,
+  finding: Finding,
+  now: Date,
+  patience: Patience,
+): StepRecord {
   const tried = finding.state === 'IN_PROGRESS' || finding.state === 'FAILED';
   const since = tried ? (before?.since ?? now.toISOString()) : null;
-  const { state, error } = judge(finding, since, now);
+  const { state, error } = judge(finding, since, now, patience);
   const server = finding.state === 'FAILED' ? finding.server : undefined;
   const nextAttemptAt = server?.nextAttemptAt?.toISOString() ?? null;
   const attempt = server?.attempt ?? (tried ? Math.max(1, before?.attempt ?? 0) : (before?.attempt ?? 0));
@@ -166,10 +178,16 @@ function advance(before: StepRecord | undefined, step: StepName, finding: Findin
   return { step, state, error, attempt, nextAttemptAt, since, changedAt };
 }
 
-function judge(finding: Finding, since: string | null, now: Date): Pick<StepRecord, 'state' | 'error'> {
+function judge(
+  finding: Finding,
+  since: string | null,
+  now: Date,
+  patience: Patience,
+): Pick<StepRecord, 'state' | 'error'> {
   if (finding.state === 'FAILED') return { state: 'FAILED', error: finding.error };
-  if (finding.state !== 'IN_PROGRESS' || since === null) return { state: finding.state, error: '' };
-  const patience = finding.patienceMilliseconds ?? PATIENCE_MILLISECONDS;
-  const overdue = now.getTime() - Date.parse(since) > patience;
+  if (finding.state !== 'IN_PROGRESS' || finding.overdue === null || since === null) {
+    return { state: finding.state, error: '' };
+  }
+  const overdue = now.getTime() - Date.parse(since) > patience[finding.patience];
   return overdue ? { state: 'FAILED', error: finding.overdue } : { state: 'IN_PROGRESS', error: '' };
 }

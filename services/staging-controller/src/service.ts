@@ -7,6 +7,7 @@ import type { StagingControllerConfiguration } from './config.ts';
 import { Controller } from './controller.ts';
 import { stagingHandlers } from './handlers.ts';
 import { HostDriver } from './host-driver.ts';
+import { DEFAULT_PATIENCE } from './initiation.ts';
 import { Machines } from './machines.ts';
 import { Sightings } from './sightings.ts';
 import { openStore } from './store.ts';
@@ -33,7 +34,7 @@ export function createStagingControllerService(
     health: () => health(),
     async start(signal) {
       const startedAt = new Date();
-      const { listen, tls, events, registryAddress, host } = configuration;
+      const { listen, tls, events, registryAddress, host, patience = DEFAULT_PATIENCE } = configuration;
       const connection = await EventConnection.connect(events, NAME, signal);
       parts.defer(() => connection.close());
       const store = await openStore(connection, signal);
@@ -45,7 +46,8 @@ export function createStagingControllerService(
 
       const sightings = new Sightings();
       const machines = new Machines(registry, connection.logger, () => controller.look());
-      const controller = new Controller({ connection, store, machines, sightings, driver, sharedServer: host.name });
+      const sharedServer = host.name;
+      const controller = new Controller({ connection, store, machines, sightings, driver, sharedServer, patience });
       driver.onChange(() => controller.look());
       const follower = await StreamFollower.start(
         connection,
