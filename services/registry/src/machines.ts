@@ -86,13 +86,19 @@ export class Machines {
     if (this.#machines.get(machineId) === null) await this.#recreate(request, now);
     this.#seenAt.set(machineId, now);
     let changed = false;
-    const entry = await this.#machines.modify(machineId, (current) => {
+    const record = this.#machines.modify(machineId, (current) => {
       if (current === null) throw new LmsError('ABORTED', `machine ${machineId} was removed meanwhile`);
       const told = withHeartbeat(current, request);
       changed = told !== current;
       const storedAt = current.lastSeenAt?.getTime() ?? 0;
       const isDue = Math.abs(now.getTime() - storedAt) >= STORE_SEEN_MILLISECONDS;
       return changed || isDue ? { ...told, lastSeenAt: now } : current;
+    });
+    const entry = await record.catch((error: unknown) => {
+      // NATS is away. A heartbeat that tells nothing new needs no writing: the agent is told what it asked for.
+      const known = this.#machines.get(machineId);
+      if (changed || known === null || !(error instanceof LmsError) || !error.retryable) throw error;
+      return known;
     });
     const machine = this.#present(entry.value, entry.revision, now);
     if (changed) this.#tellChanged(machine, entry.revision);

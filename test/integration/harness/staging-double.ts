@@ -69,8 +69,8 @@ export class StagingDouble implements AsyncDisposable {
 }
 
 function elapsed(milliseconds: number, signal: AbortSignal): Promise<void> {
+  const over = AbortSignal.any([AbortSignal.timeout(milliseconds), signal]);
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise.finally(() => clearTimeout(timer));
+  over.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
 }

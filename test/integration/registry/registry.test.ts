@@ -349,6 +349,27 @@ async function readSubjects(connection: EventConnection, machineId: string): Pro
   return subjects;
 }
 
+test('while NATS is away machines are shown, heartbeats answered, and what must be written says that it cannot be now', async () => {
+  const { machineId, name } = await enrol();
+  const heartbeat = {
+    ...HeartbeatMachineRequest.fromPartial({ machineId, agentVersion: '1', bootId: 'b' }),
+    disks: [disk],
+  };
+  await client.heartbeatMachine(heartbeat);
+  await registry.nats.kill();
+  try {
+    await until('the registry has noticed', () => !registry.service.health().healthy);
+    expect((await client.getMachine({ idOrName: name })).machine?.machineId).toBe(machineId);
+    expect((await client.heartbeatMachine(heartbeat)).machine?.agentConnected).toBe(true);
+    await expect(createOperation(machineId)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(createToken()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  } finally {
+    await registry.nats.start();
+  }
+  await until('the registry is well again', () => registry.service.health().healthy);
+  await expect(createOperation(machineId)).resolves.toBeDefined();
+});
+
 test('state, CA and operators outlive a restart; after the loss of JetStream machines come back by their heartbeat', async () => {
   const { machineId, name } = await enrol();
   const secretSha256 = 'cd'.repeat(32);

@@ -26,14 +26,13 @@ export async function streamImage(
     const seconds = Math.round(idleMilliseconds / 1_000);
     idle.abort(new LmsError('DEADLINE_EXCEEDED', `the export has not moved for ${seconds} s, and was given up`));
   };
-  let timer = setTimeout(giveUp, idleMilliseconds);
+  const timer = setTimeout(giveUp, idleMilliseconds);
   const meter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       received += chunk.length;
       if (received > upload.sizeBytes) return done(wrongSize(received, upload.sizeBytes));
       hash.update(chunk);
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, idleMilliseconds);
+      timer.refresh();
       return done(null, chunk);
     },
   });
