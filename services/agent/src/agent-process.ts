@@ -52,7 +52,7 @@ async function runWith(resources: AsyncDisposableStack, state: StateFolder, sign
 
   const memory = await openRuntimeMemory(id);
   resources.defer(() => memory.close());
-  const disks = await findEnrolledDisks(identity.disks);
+  const disks = await findEnrolledDisks(identity.disks, memory);
   resources.defer(async () => {
     await Promise.all(disks.map((disk) => disk.close()));
   });

@@ -2,10 +2,10 @@
  * Leaves nothing behind: the kernel's instance (which outlives `run` on purpose), the folder below `/run`, the state folder.
  * Each is removed if it is there, so a second call, or one after a crash in the middle, does the rest.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { withExit } from '@lms/command-line';
 import type { Result } from '@lms/command-line';
-import { removeTraceInstance, runtimeFolder } from '../kernel/index.ts';
+import { removeRuntimeFolder, removeTraceInstance } from '../kernel/index.ts';
 import { runtimeId, traceInstanceName } from '../state/runtime-names.ts';
 import { StateFolder } from '../state/state-folder.ts';
 
@@ -16,11 +16,7 @@ export async function runUninstall(stateDir: string): Promise<Result> {
   const removed: string[] = [];
   try {
     removed.push(...removeTraceInstance(traceInstanceName(state.path)));
-    const folder = runtimeFolder(runtimeId(state.path));
-    if (existsSync(folder)) {
-      rmSync(folder, { recursive: true });
-      removed.push(folder);
-    }
+    removed.push(...(await removeRuntimeFolder(runtimeId(state.path))));
     removed.push(...(await state.remove()));
   } catch (thrown) {
     throw withExit('failed', thrown, 'the agent could not be removed', 'Mend that, and run uninstall again.');

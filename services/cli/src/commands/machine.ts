@@ -5,6 +5,7 @@ import { listAll } from '../listing/pages.ts';
 import { initiationResult, logsResult, machineListResult, machineResult } from '../results/machine.ts';
 import { acceptedResult, completedResult } from '../results/point.ts';
 import { MACHINE } from './arguments.ts';
+import { addSettingsCommand } from './machine-settings.ts';
 import type { ManagerSession } from '../session.ts';
 import { waitForOperation } from '../waiting/operation.ts';
 import { parseMachineCondition, waitForMachine } from '../waiting/machine-condition.ts';
@@ -53,6 +54,7 @@ export function addMachineCommands(program: Command, session: ManagerSession): v
   addLogsCommand(machine, session);
   addWaitCommand(machine, session);
   addActionCommands(machine, session);
+  addSettingsCommand(machine, session);
 }
 
 function addLogsCommand(machine: Command, session: ManagerSession): void {

@@ -8,18 +8,32 @@ import { admitDisk, MINIMUM_DISK_BYTES } from './admission.ts';
 import { readDiskFacts, type DiskFacts } from './disk-facts.ts';
 import { clusterFileSystemOn } from './cluster-file-system.ts';
 import { SIGNATURE_BYTES, diskIdentity, hardwareIdentity, loopIdentity, tableIdentity } from './identity.ts';
-import { KernelSourceDisk, openDirect, readFully, type OpenSourceDisk } from './source-disk.ts';
+import { KernelSourceDisk, diskGeneration, openDirect, readFully, type OpenSourceDisk } from './source-disk.ts';
 
 const SYSFS_ROOT = '/sys';
 
+/**
+ * A disk that was identified in this boot already. Asking some disks for their serial number (virtio, SCSI) is a request
+ * without a range on the disk itself, which the tracker of an agent that is restarted must take for a loss (R2).
+ */
+export interface KnownDisk {
+  readonly diskId: string;
+  readonly deviceNumber: DeviceNumber;
+  readonly sizeBytes: number;
+  readonly generation: string;
+}
+
 /** All or none. Every refusal names the disk, why, and what to do. The caller closes them. */
-export async function openSourceDisks(paths: readonly string[]): Promise<OpenSourceDisk[]> {
+export async function openSourceDisks(
+  paths: readonly string[],
+  known: readonly KnownDisk[] = [],
+): Promise<OpenSourceDisk[]> {
   const disks: KernelSourceDisk[] = [];
   try {
     for (const path of paths) {
       const facts = inspectDevice(path);
       refuseTwice(disks, 'deviceNumber', facts.deviceNumber, path, 'are the same disk');
-      const disk = await openAdmittedDisk(facts);
+      const disk = await openAdmittedDisk(facts, known);
       disks.push(disk);
       refuseTwice(disks.slice(0, -1), 'diskId', disk.diskId, path, `cannot be told apart (${disk.diskId})`);
     }
@@ -40,7 +54,7 @@ export function inspectDevice(path: string): DiskFacts {
   return facts;
 }
 
-async function openAdmittedDisk(facts: DiskFacts): Promise<KernelSourceDisk> {
+async function openAdmittedDisk(facts: DiskFacts, known: readonly KnownDisk[]): Promise<KernelSourceDisk> {
   let fileDescriptor: number;
   try {
     fileDescriptor = await openDirect(facts.device);
@@ -48,12 +62,22 @@ async function openAdmittedDisk(facts: DiskFacts): Promise<KernelSourceDisk> {
     throw toLmsError(thrown, `${facts.device} cannot be opened`);
   }
   try {
-    const diskId = await identify(facts, fileDescriptor);
+    const diskId = knownIdentity(facts, known) ?? (await identify(facts, fileDescriptor));
     return new KernelSourceDisk(facts, diskId, readBootId(), fileDescriptor);
   } catch (thrown) {
     closeSync(fileDescriptor);
     throw thrown;
   }
+}
+
+/** The same device, medium, size and boot: the same disk, without asking it. */
+function knownIdentity(facts: DiskFacts, known: readonly KnownDisk[]): string | null {
+  const generation = diskGeneration(facts, readBootId());
+  const found = known.find(
+    (disk) =>
+      disk.deviceNumber === facts.deviceNumber && disk.sizeBytes === facts.sizeBytes && disk.generation === generation,
+  );
+  return found?.diskId ?? null;
 }
 
 async function identify(facts: DiskFacts, fileDescriptor: number): Promise<string> {
