@@ -32,6 +32,8 @@ export interface ControllerOptions {
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #listeners = new Set<() => void>();
+  /** Machine id → its replication server, also while the state that says so was lost and is being made anew. */
+  readonly #assigned = new Map<string, string>();
   #wake: () => void = () => undefined;
 
   constructor(options: ControllerOptions) {
@@ -72,10 +74,11 @@ export class Controller {
   /** What the replication server is told now. */
   assignmentsOf(replicationServer: string) {
     const { store, machines } = this.#options;
-    const assigned = store.assignments
-      .entries()
-      .filter(({ value }) => value.replicationServer === replicationServer)
-      .map(({ key }) => machines.get(key))
+    const all = new Map(this.#assigned);
+    for (const { key, value } of store.assignments.entries()) all.set(key, value.replicationServer);
+    const assigned = [...all]
+      .filter(([, server]) => server === replicationServer)
+      .map(([machineId]) => machines.get(machineId))
       .filter((machine) => machine !== null);
     return assignmentsAnswer(assigned.map(assignedMachine));
   }
@@ -95,6 +98,7 @@ export class Controller {
   async #reconcile(now: Date): Promise<void> {
     const { store, machines, sightings, driver, sharedServer } = this.#options;
     const assignments = new Map(store.assignments.entries().map(({ key, value }) => [key, value.replicationServer]));
+    for (const [machineId, server] of assignments) this.#assigned.set(machineId, server);
     const actions = plan({
       machineIds: machines.ids(),
       assignments,

@@ -132,6 +132,14 @@ export class StagingArea implements AsyncDisposable {
     this.#openGateway(gateway);
   }
 
+  /** As after the loss of the disk that NATS had its data on. */
+  async loseState(): Promise<void> {
+    const { nats } = this.#registry;
+    await nats.kill();
+    await nats.loseData();
+    await nats.start();
+  }
+
   async enrol(): Promise<TestAgent> {
     const registry = await this.#registry.client('gateway');
     const { secret } = await registry.createToken({
@@ -224,6 +232,17 @@ export class TestAgent implements AsyncDisposable {
 
   async sendData(): Promise<void> {
     await this.#connection?.send({ type: 'zero', diskIndex: 0, firstBlock: 0, blockCount: 1 });
+  }
+
+  /** Resolves when everything that was sent is durable: the session is the one that `connect` began. */
+  async mark(markId: number): Promise<void> {
+    const connection = this.#connection;
+    if (connection === null) throw new Error('not connected');
+    await connection.send({ type: 'mark', markId });
+    for (let frame = await connection.receive(); ; frame = await connection.receive()) {
+      if (frame?.type === 'markAck' && frame.markId === markId) return;
+      if (frame?.type !== 'heartbeat') throw new Error(`instead of an answer to mark: ${JSON.stringify(frame)}`);
+    }
   }
 
   /** As an agent that cannot connect reports. */
