@@ -194,6 +194,10 @@ export class PointMaker {
     }
   }
 
+  /**
+   * Before each window the session is drained: a chunk that was taken earlier and is still being read could see what is
+   * written after the window, and would go out before the checkpoint; and the window needs the chunks' buffers.
+   */
   async #findWindow(
     session: Session,
     copyOnce: CopyOnce,
@@ -212,12 +216,16 @@ export class PointMaker {
     }
     if (!freezeNeeded) {
       await this.#copyUntilLittle(copyOnce);
+      await session.drain();
       const quiet = await tryQuietWindow(this.#windowParts(), signal);
       if (this.#take(session, quiet)) return quiet;
     }
     if (!this.#mayFreeze(mounts, requests.length > 0)) return null;
     trace.phase('freeze');
-    if (await this.#flushUntilLittle(copyOnce, signal)) return this.#freeze(session, signal);
+    if (await this.#flushUntilLittle(copyOnce, signal)) {
+      await session.drain();
+      return this.#freeze(session, signal);
+    }
     const disk = this.#parts.tracking.disks.find(({ map }) => map.dirty.count > 0)?.disk ?? null;
     const reason = `${disk?.device ?? 'a disk'} changes faster than it can be copied`;
     this.#noteVoid({ proven: false, chunks: [], reason, busyDisk: disk, pauseMicroseconds: 0 });
