@@ -52,8 +52,11 @@ describe.each(STORE_PLACES)('$name', (place) => {
   });
 
   afterEach(async () => {
-    await store.close();
-    await folder.remove();
+    try {
+      await store.close();
+    } finally {
+      await folder.remove();
+    }
   });
 
   test('chooses its form by what the file system can, and keeps it and the digest key', async () => {

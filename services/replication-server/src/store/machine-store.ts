@@ -271,6 +271,7 @@ export class MachineStore implements StagingStore {
       logger.warn({ error: toLmsError(thrown).message }, 'The staging store could not be closed in order');
     }
     await form.close();
+    await guard.closeAll();
   }
 
   async #commitPoint(request: CheckpointRequest, sequence: number, changedBefore: number): Promise<PointManifest> {

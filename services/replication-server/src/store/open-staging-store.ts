@@ -36,15 +36,16 @@ export interface OpenStagingStoreOptions {
 const FOLDERS = { reflink: ['points', 'work'], journal: ['points', 'base', 'segments', 'current'] } as const;
 
 export async function openStagingStore(options: OpenStagingStoreOptions): Promise<StagingStore> {
+  const guard = new SyncGuard();
   try {
-    return await open(options);
+    return await open(options, guard);
   } catch (thrown) {
+    await guard.closeAll();
     throw toLmsError(thrown, 'Opening the staging store');
   }
 }
 
-async function open(options: OpenStagingStoreOptions): Promise<StagingStore> {
-  const guard = new SyncGuard();
+async function open(options: OpenStagingStoreOptions, guard: SyncGuard): Promise<StagingStore> {
   const files = guard.guard(options.fileSystem);
   const logger = options.logger ?? SILENT_LOGGER;
   const known = await readRecord(files, MACHINE_RECORD, machineRecordSchema);

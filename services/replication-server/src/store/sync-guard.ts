@@ -15,6 +15,7 @@ export function isOutOfSpace(thrown: unknown): boolean {
 
 export class SyncGuard {
   #failure: LmsError | null = null;
+  #open = new Set<StoreFile>();
 
   /** Throws the error that ended the store, if one did. */
   check(): void {
@@ -23,6 +24,12 @@ export class SyncGuard {
 
   get failed(): boolean {
     return this.#failure !== null;
+  }
+
+  /** What is still open: of an opening that failed half-way, or of readers that outlive their store. */
+  async closeAll(): Promise<void> {
+    for (const file of this.#open) await file.close();
+    this.#open.clear();
   }
 
   guard(files: StoreFileSystem): StoreFileSystem {
@@ -47,6 +54,7 @@ export class SyncGuard {
   }
 
   #guardFile(file: StoreFile, path: string): StoreFile {
+    this.#open.add(file);
     return {
       read: (offsetBytes, target) => file.read(offsetBytes, target),
       write: (offsetBytes, data) => this.#run(`writing ${path}`, false, () => file.write(offsetBytes, data)),
@@ -56,7 +64,10 @@ export class SyncGuard {
       size: () => file.size(),
       sync: (step) => this.#run(`fsync of ${path} (${step})`, true, () => file.sync(step)),
       dropCache: () => file.dropCache(),
-      close: () => file.close(),
+      close: () => {
+        this.#open.delete(file);
+        return file.close();
+      },
     };
   }
 

@@ -6,13 +6,16 @@ import type { StoreFileSystem } from '../store-file-system.ts';
 const KEY_FILE = 'digest.key';
 const KEY_BYTES = 32;
 
-/** `isNew`: nothing was ever stored under a key, so a missing or torn one may be made anew. */
+/**
+ * `isNew`: nothing was ever stored under a key, so one is made, also over one that is there: an fsync that failed in an earlier
+ * attempt may have left a key that only the page cache has.
+ */
 export async function ensureDigestKey(files: StoreFileSystem, isNew: boolean): Promise<Uint8Array> {
-  if (await files.exists(KEY_FILE)) {
-    const key = await files.readWhole(KEY_FILE);
-    if (key.length === KEY_BYTES && key.some((byte) => byte !== 0)) return key;
-  }
   if (!isNew) {
+    if (await files.exists(KEY_FILE)) {
+      const key = await files.readWhole(KEY_FILE);
+      if (key.length === KEY_BYTES && key.some((byte) => byte !== 0)) return key;
+    }
     throw new LmsError(
       'DATA_LOSS',
       `The staging folder has lost ${KEY_FILE}, without which no digest can be compared`,

@@ -70,8 +70,8 @@ export class FileNode {
   }
 
   write(offsetBytes: number, data: Uint8Array): void {
-    // One copy for the whole write; its pages are views on it.
-    const copy = data.slice();
+    // One copy for the whole write; its pages are views on it. (`slice` of a Buffer would be no copy.)
+    const copy = new Uint8Array(data);
     let position = 0;
     while (position < copy.length) {
       const at = offsetBytes + position;
@@ -81,7 +81,7 @@ export class FileNode {
       if (length === PAGE_BYTES) {
         this.#put(index, copy.subarray(position, position + PAGE_BYTES));
       } else {
-        const page = (this.#cached.get(index) ?? ZERO_PAGE).slice();
+        const page = new Uint8Array(this.#cached.get(index) ?? ZERO_PAGE);
         page.set(copy.subarray(position, position + length), within);
         this.#put(index, page);
       }
@@ -160,7 +160,7 @@ export class FileNode {
       const end = (index + 1) * PAGE_BYTES;
       if (end - PAGE_BYTES >= size) this.#durable.delete(index);
       else if (end > size) {
-        const shorter = page.slice();
+        const shorter = new Uint8Array(page);
         shorter.fill(0, size - (end - PAGE_BYTES));
         this.#durable.set(index, shorter);
       }
@@ -182,7 +182,7 @@ export class FileNode {
   }
 
   #tear(index: number, random: Random): Page {
-    const page = (this.#durable.get(index) ?? ZERO_PAGE).slice();
+    const page = new Uint8Array(this.#durable.get(index) ?? ZERO_PAGE);
     const later = this.#cached.get(index) ?? ZERO_PAGE;
     for (let start = 0; start < PAGE_BYTES; start += SECTOR_BYTES) {
       if (random() < 0.5) page.set(later.subarray(start, start + SECTOR_BYTES), start);
@@ -207,7 +207,7 @@ export class FileNode {
       this.#put(index, null);
       return;
     }
-    const cleared = page.slice();
+    const cleared = new Uint8Array(page);
     cleared.fill(0, start, end);
     this.#put(index, cleared);
   }

@@ -30,10 +30,19 @@ export function blocksOf({ sizeBytes }: { readonly sizeBytes: number }): number 
   return Math.ceil(sizeBytes / BLOCK_SIZE_BYTES);
 }
 
+/** Made once: a history compares the same blocks again and again. */
+const contents = new Map<string, Uint8Array>();
+const MAXIMUM_CONTENTS = 512;
+
 /** Content of version `version` of a block; version 0 is zeros. Differs in every sector. */
 export function blockContent(disk: { readonly sizeBytes: number }, block: number, version: number): Uint8Array {
   const length = Math.min(BLOCK_SIZE_BYTES, disk.sizeBytes - block * BLOCK_SIZE_BYTES);
+  const key = `${length}/${block}/${version}`;
+  const known = contents.get(key);
+  if (known !== undefined) return known;
   const content = new Uint8Array(length);
+  if (contents.size >= MAXIMUM_CONTENTS) contents.clear();
+  contents.set(key, content);
   if (version === 0) return content;
   const words = new Uint32Array(content.buffer, 0, length >>> 2);
   for (let index = 0; index < words.length; index += 32)
