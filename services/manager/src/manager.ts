@@ -13,7 +13,7 @@ import { createLogIngestService } from '@lms/log-ingest';
 import { RegistryService } from '@lms/proto';
 import { createRegistryService, type RegistryServiceModule } from '@lms/registry';
 import { componentServerName, createRpcClient, type TlsMaterial } from '@lms/rpc';
-import { combineHealth, ServiceGroup, unhealthy, type Health, type Service } from '@lms/service';
+import { combineHealth, keepPort, ServiceGroup, unhealthy, type Health, type Service } from '@lms/service';
 import { createStagingControllerService } from '@lms/staging-controller';
 import { createStatsIngestService } from '@lms/stats-ingest';
 import { createLogger } from '@lms/telemetry';
@@ -22,7 +22,7 @@ import { join } from 'node:path';
 import { formatAddress, type Address } from './address.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { NatsProcess } from './nats-process.ts';
-import { ensureOperatorContext, secretSha256 } from './operator-context.ts';
+import { ensureOperatorContext, previousPort, secretSha256 } from './operator-context.ts';
 
 const ANY_LOOPBACK_PORT = '127.0.0.1:0';
 
@@ -127,7 +127,7 @@ export class Manager implements Service {
     });
     await this.#services.start(staging, signal);
     const gateway = createGatewayService({
-      listen: formatAddress(this.#options.listen),
+      listen: formatAddress(await this.#listenAddress(folder)),
       tls: await internal.of('gateway'),
       names: [...new Set([...this.#options.names, this.#advertisedHost()])],
       registryAddress,
@@ -160,6 +160,12 @@ export class Manager implements Service {
     } finally {
       registry.close();
     }
+  }
+
+  /** Agents have the manager's URL in their identity: port 0 is any port only at the first start. */
+  async #listenAddress(folder: DataFolder): Promise<Address> {
+    const { host, port } = this.#options.listen;
+    return { host, port: port === 0 ? await keepPort(host, await previousPort(folder.operatorFile)) : port };
   }
 
   #advertisedHost(): string {

@@ -20,6 +20,13 @@ export async function ensureOperatorContext(path: string, managerUrl: string, ca
   return context;
 }
 
+/** The port that the manager had before; null: there was none. */
+export async function previousPort(path: string): Promise<number | null> {
+  const before = await readContext(path);
+  const port = before === null ? NaN : Number(new URL(before.managerUrl).port);
+  return Number.isInteger(port) && port > 0 ? port : null;
+}
+
 export function secretSha256({ apiToken }: OperatorContext): string {
   return createHash('sha256').update(apiToken).digest('hex');
 }

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { LmsError, toLmsError } from '@lms/errors';
 import { TokenPurpose, type ComponentReport, type RegistryService } from '@lms/proto';
 import type { RpcClient } from '@lms/rpc';
-import { SupervisedProcess, type ProcessCommand, type ProcessState } from '@lms/service';
+import { keepPort, SupervisedProcess, type ProcessCommand, type ProcessState } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
 import type { DriverServer, StagingDriver } from './driver.ts';
 
@@ -43,6 +43,8 @@ export interface HostDriverOptions {
   readonly host: HostConfiguration;
   readonly registry: Pick<RpcClient<typeof RegistryService>, 'createToken'>;
   readonly logger: Logger;
+  /** Where it listened last; null: never, or not known any more. */
+  readonly previousPort: () => number | null;
 }
 
 export class HostDriver implements StagingDriver {
@@ -127,6 +129,7 @@ export class HostDriver implements StagingDriver {
     const { host } = this.#options;
     const [managerUrl, caSha256] = await Promise.all([unlessAborted(host.managerUrl, signal), host.caSha256]);
     const tokenFile = await this.#ensureToken(signal);
+    const listen = await this.#listen();
     const [advertised] = host.advertisedNames;
     return {
       program: process.execPath,
@@ -137,11 +140,20 @@ export class HostDriver implements StagingDriver {
         '--import',
         import.meta.resolve('@lms/telemetry/preload'),
         host.program ?? PROGRAM,
-        ...['--data-dir', host.dataDirectory, '--listen', host.blockStreamListen, '--name', host.name],
+        ...['--data-dir', host.dataDirectory, '--listen', listen, '--name', host.name],
         ...['--manager', managerUrl, '--ca-sha256', caSha256, '--bootstrap-token-file', tokenFile],
         ...(advertised === undefined ? [] : ['--advertise', advertised]),
       ],
     };
+  }
+
+  /** Agents that run know the port of before. */
+  async #listen(): Promise<string> {
+    const listen = this.#options.host.blockStreamListen;
+    const separator = listen.lastIndexOf(':');
+    if (listen.slice(separator + 1) !== '0') return listen;
+    const host = listen.slice(0, separator);
+    return `${host}:${await keepPort(host.replaceAll(/[[\]]/g, ''), this.#options.previousPort())}`;
   }
 
   async #ensureToken(signal: AbortSignal): Promise<string> {

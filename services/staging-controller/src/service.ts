@@ -41,7 +41,12 @@ export function createStagingControllerService(
       parts.defer(() => store.close());
       const registry = createRpcClient(RegistryService, { address: registryAddress, component: 'registry', tls });
       parts.defer(() => registry.close());
-      const driver = new HostDriver({ host, registry, logger: connection.logger });
+      const driver = new HostDriver({
+        host,
+        registry,
+        logger: connection.logger,
+        previousPort: () => store.servers.get(host.name)?.value.port ?? null,
+      });
       parts.defer(() => driver.stop());
 
       const sightings = new Sightings();

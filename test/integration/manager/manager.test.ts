@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { JoinToken, Status } from '@lms/api';
+import { BackgroundProcess } from '../../harness/background-process.ts';
 import { Cleanup } from '../../harness/cleanup.ts';
 import { runCommand } from '../../harness/command.ts';
 import { LMS, Manager } from '../../harness/manager.ts';
@@ -154,6 +155,27 @@ test(
     expect(after.healthy).toBe(true);
     expect(await tokenIds()).toEqual([]);
     await manager.createToken();
+  },
+  TEST_MILLISECONDS,
+);
+
+test(
+  'a manager that was given any port keeps it over a restart: agents have its URL',
+  async () => {
+    const anyPort = join(folder.path, 'any-port');
+    const start = async (): Promise<Status> => {
+      const parameters = ['manager', '--data-dir', anyPort, '--listen', '127.0.0.1:0', '--block-stream', '127.0.0.1:0'];
+      const logPath = join(folder.path, 'any-port.log');
+      const running = new BackgroundProcess({ program: LMS, parameters, logPath });
+      cleanup.add('stop the manager on any port', () => running.stop());
+      const question = ['--context', join(anyPort, 'operator.json'), 'status', '--wait', '90s', '-o', 'json'];
+      const status = JSON.parse((await runCommand(LMS, question)).stdout) as Status;
+      await running.stop();
+      return status;
+    };
+    const before = await start();
+    const after = await start();
+    expect([after.managerUrl, after.blockStream]).toEqual([before.managerUrl, before.blockStream]);
   },
   TEST_MILLISECONDS,
 );
