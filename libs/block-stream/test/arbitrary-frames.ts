@@ -4,7 +4,7 @@ import type { Arbitrary } from 'fast-check';
 import { BLOCK_SIZE_BYTES, DIGEST_BYTES } from '../src/frames.ts';
 import type { CheckpointFrame, Frame, HelloAnswerFrame, HelloFrame, WriteFrame } from '../src/frames.ts';
 
-const TOKEN_CHARACTERS = [...'ABCXYZabcxyz0189._:-'];
+const TOKEN_CHARACTERS = 'ABCXYZabcxyz0189._:-'.split('');
 const token = (minLength = 1): Arbitrary<string> =>
   fc.array(fc.constantFrom(...TOKEN_CHARACTERS), { minLength, maxLength: 20 }).map((characters) => characters.join(''));
 const sentence = fc.string({ unit: 'grapheme', maxLength: 40 }).filter((text) => !/\p{Cc}/u.test(text));

@@ -216,12 +216,12 @@ test('send waits while the other end does not read, and what it had taken is bou
     for (; sent < total; sent += 1) await agent.send(write(sent));
   })();
   // Nothing is read: the sender stops by itself, far from its end.
-  let before = -1;
-  await until('the sender is held up', async () => {
-    const still = sent === before;
-    before = sent;
-    if (!still) await new Promise((resolve) => setTimeout(resolve, 300));
-    return still && sent > 0;
+  let last = 0;
+  let unchanged = 0;
+  await until('the sender is held up', () => {
+    unchanged = sent === last ? unchanged + 1 : 0;
+    last = sent;
+    return sent > 0 && unchanged === 10;
   });
   expect(sent).toBeLessThan(total / 2);
   for (let index = 0; index < total; index += 1) {

@@ -42,9 +42,13 @@ export class ServerProcess implements AsyncDisposable {
       '--name',
       'staging',
     ];
-    const child = spawn(process.execPath, ['--max-semi-space-size=1', MAIN, ...usual, ...identity, ...argumentsBeside], {
-      stdio: ['ignore', 'inherit', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      ['--max-semi-space-size=1', MAIN, ...usual, ...identity, ...argumentsBeside],
+      {
+        stdio: ['ignore', 'inherit', 'pipe'],
+      },
+    );
     return new ServerProcess(child);
   }
 

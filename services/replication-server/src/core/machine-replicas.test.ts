@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { setTimeout as sleepMilliseconds } from 'node:timers/promises';
 import { zstdCompressSync } from 'node:zlib';
-import { LmsError } from '@lms/errors';
+import { LmsError, toLmsError } from '@lms/errors';
 import { BLOCK_SIZE_BYTES, createDigester } from '@lms/block-stream';
 import type { ErrorFrame, Frame, FrameConnection, HelloAnswerFrame, HelloFrame, WriteFrame } from '@lms/block-stream';
 import { createMemoryConnection } from '../../test/memory-connection.ts';
@@ -26,9 +25,11 @@ const ports: ReplicationPorts = {
   clock: {
     wallMicroseconds: () => 1,
     monotonicMilliseconds: () => 1,
-    sleep: async (milliseconds, signal) => {
-      await sleepMilliseconds(milliseconds, undefined, { signal });
-    },
+    // No time passes here: whoever sleeps does so until it is given up.
+    sleep: (_milliseconds, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(toLmsError(signal.reason)), { once: true });
+      }),
   },
   location: { bootId: 'boot-a', wholeDiskNumbers: () => Promise.resolve([8 * 2 ** 20]) },
   fencing: {

@@ -39,24 +39,58 @@ async function* readDisk(
   digestKey: Uint8Array,
   hash: Hash,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const zeroDigest = createDigester(digestKey).zeroDigest(BLOCK_SIZE_BYTES);
-  const zeroDigests = Buffer.concat(Array.from({ length: BLOCKS_PER_CHUNK }, () => zeroDigest));
-  const zeros = new Uint8Array(CHUNK_BYTES);
-  const blocks = countBlocks(disk.sizeBytes);
-  let digests: Uint8Array = zeros.subarray(0, 0);
-  for (let block = 0; block < blocks; block += BLOCKS_PER_CHUNK) {
+  const chunks = new DiskChunks(reader, disk, digestKey);
+  // One chunk ahead: the disk works while the network takes the one before.
+  let ahead: Promise<Uint8Array> | null = chunks.read(0);
+  try {
+    for (let index = 0; ahead !== null; index += 1) {
+      const chunk: Uint8Array = await ahead;
+      ahead = index + 1 < chunks.count ? chunks.read(index + 1) : null;
+      // Its failure is seen when its turn comes; until then it must not count as unhandled.
+      ahead?.catch(() => undefined);
+      hash.update(chunk);
+      yield chunk;
+    }
+  } finally {
+    // Given up in the middle: the reader is closed behind us, so nothing may still use it.
+    await ahead?.catch(() => undefined);
+  }
+}
+
+class DiskChunks {
+  readonly count: number;
+  readonly #reader: PointReader;
+  readonly #disk: StagingDisk;
+  readonly #blocks: number;
+  readonly #zeros = new Uint8Array(CHUNK_BYTES);
+  readonly #zeroDigests: Uint8Array;
+  #digests: Uint8Array = new Uint8Array(0);
+
+  constructor(reader: PointReader, disk: StagingDisk, digestKey: Uint8Array) {
+    this.#reader = reader;
+    this.#disk = disk;
+    this.#blocks = countBlocks(disk.sizeBytes);
+    this.count = Math.ceil(this.#blocks / BLOCKS_PER_CHUNK);
+    const zeroDigest = createDigester(digestKey).zeroDigest(BLOCK_SIZE_BYTES);
+    this.#zeroDigests = Buffer.concat(Array.from({ length: BLOCKS_PER_CHUNK }, () => zeroDigest));
+  }
+
+  /** In order, one at a time. */
+  async read(index: number): Promise<Uint8Array> {
+    const block = index * BLOCKS_PER_CHUNK;
+    const { diskIndex, sizeBytes } = this.#disk;
     if (block % BLOCKS_PER_DIGEST_BATCH === 0) {
-      digests = await reader.digests(disk.diskIndex, block, Math.min(BLOCKS_PER_DIGEST_BATCH, blocks - block));
+      const blockCount = Math.min(BLOCKS_PER_DIGEST_BATCH, this.#blocks - block);
+      this.#digests = await this.#reader.digests(diskIndex, block, blockCount);
     }
     const start = (block % BLOCKS_PER_DIGEST_BATCH) * DIGEST_BYTES;
     const offsetBytes = block * BLOCK_SIZE_BYTES;
-    const lengthBytes = Math.min(CHUNK_BYTES, disk.sizeBytes - offsetBytes);
-    const isHole =
-      lengthBytes === CHUNK_BYTES && equalDigests(digests.subarray(start, start + zeroDigests.byteLength), zeroDigests);
+    const lengthBytes = Math.min(CHUNK_BYTES, sizeBytes - offsetBytes);
+    const digests = this.#digests.subarray(start, start + this.#zeroDigests.byteLength);
+    if (lengthBytes === CHUNK_BYTES && equalDigests(digests, this.#zeroDigests)) return this.#zeros;
     // A buffer of its own each time: the stream behind us may still hold the one before.
-    const chunk = isHole ? zeros : Buffer.allocUnsafeSlow(lengthBytes);
-    if (!isHole) await reader.read(disk.diskIndex, offsetBytes, chunk);
-    hash.update(chunk);
-    yield chunk;
+    const chunk = Buffer.allocUnsafeSlow(lengthBytes);
+    await this.#reader.read(diskIndex, offsetBytes, chunk);
+    return chunk;
   }
 }

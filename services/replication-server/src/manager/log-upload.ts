@@ -61,7 +61,7 @@ function toLogRecord(line: string): LogRecord {
   return {
     at: typeof time === 'string' ? time : new Date().toISOString(),
     level: LogLevel.catch('info').parse(level),
-    message: String(message ?? '').slice(0, MAXIMUM_LOG_MESSAGE_LENGTH),
+    message: (typeof message === 'string' ? message : '').slice(0, MAXIMUM_LOG_MESSAGE_LENGTH),
     attributes,
   };
 }

@@ -56,7 +56,7 @@ export class PointReports {
 
   /** Resolves when nothing waits (all was taken, or the signal ended it). */
   async idle(): Promise<void> {
-    await Promise.all([...this.#queues.values()].map((queue) => queue.running));
+    for (const queue of this.#queues.values()) await queue.running;
   }
 
   #queue(machineId: string): MachineQueue {

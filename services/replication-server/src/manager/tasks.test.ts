@@ -1,0 +1,159 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { createHash, randomBytes } from 'node:crypto';
+import type { ReplicationTask, TaskResult } from '@lms/api';
+import { BLOCK_SIZE_BYTES, createDigester } from '@lms/block-stream';
+import { LmsError } from '@lms/errors';
+import { createMemoryStore } from '../../test/memory-store.ts';
+import type { MemoryStore } from '../../test/memory-store.ts';
+import { Tasks } from './tasks.ts';
+
+const SIZE_BYTES = 40 * BLOCK_SIZE_BYTES + 512;
+const image = randomBytes(SIZE_BYTES).fill(0, 16 * BLOCK_SIZE_BYTES, 32 * BLOCK_SIZE_BYTES);
+const disks = [{ diskId: 'd', diskIndex: 0, device: '/dev/sda', sizeBytes: SIZE_BYTES }];
+
+let store: MemoryStore;
+let results: Map<string, TaskResult>;
+let refusals: LmsError[];
+let uploaded: Buffer[];
+let readOffsets: number[];
+let closedReaders: number;
+let deleted: string[];
+let ending: AbortController;
+let tasks: Tasks;
+let receiptOf: (body: Buffer) => string;
+
+beforeEach(() => {
+  results = new Map();
+  refusals = [];
+  uploaded = [];
+  readOffsets = [];
+  closedReaders = 0;
+  deleted = [];
+  ending = new AbortController();
+  receiptOf = (body) => createHash('sha256').update(body).digest('hex');
+  store = createMemoryStore();
+  const digests = createDigester(store.digestKey).digestBlocks(image);
+  store.openPoint = (sequence) =>
+    Promise.resolve({
+      point: {
+        sequence,
+        checkpointId: 'c',
+        requestId: '',
+        consistency: 'crash',
+        instantMicroseconds: 1,
+        pauseMicroseconds: 0,
+        disks,
+      },
+      read: (_disk, offsetBytes, target) => {
+        readOffsets.push(offsetBytes / BLOCK_SIZE_BYTES);
+        target.set(image.subarray(offsetBytes, offsetBytes + target.byteLength));
+        return Promise.resolve();
+      },
+      digests: (_disk, firstBlock, blockCount) =>
+        Promise.resolve(digests.subarray(firstBlock * 16, (firstBlock + blockCount) * 16)),
+      close: () => {
+        closedReaders += 1;
+        return Promise.resolve();
+      },
+    });
+  tasks = new Tasks({
+    api: {
+      taskResult: (id, result) => {
+        const refusal = refusals.shift();
+        if (refusal !== undefined) return Promise.reject(refusal);
+        results.set(id, result);
+        return Promise.resolve();
+      },
+      uploadExport: async (_id, _size, body) => {
+        const parts: Uint8Array[] = [];
+        for await (const part of body) parts.push(part);
+        const whole = Buffer.concat(parts);
+        uploaded.push(whole);
+        return { sizeBytes: whole.byteLength, sha256: receiptOf(whole) };
+      },
+    },
+    store: () => Promise.resolve(store),
+    onDeleted: (machineId) => deleted.push(machineId),
+    onFinished: () => undefined,
+    signal: ending.signal,
+  });
+});
+afterEach(() => ending.abort());
+
+function task(kind: ReplicationTask['kind'], id: string, diskId = 'd'): ReplicationTask {
+  return { id, kind, machineId: 'm', sequence: 1, diskId };
+}
+
+test('an export sends the disk bit for bit, does not read its holes, and gives its reader back', async () => {
+  tasks.update([task('export', 'e')]);
+  await tasks.idle();
+  expect(results.get('e')).toEqual({ state: 'succeeded' });
+  expect(uploaded[0]?.equals(image)).toBe(true);
+  expect(readOffsets).toEqual([0, 32]);
+  expect(closedReaders).toBe(1);
+});
+
+test('an export fails when the manager received other bytes, when there is no such disk, and when reading fails', async () => {
+  receiptOf = () => 'ff'.repeat(32);
+  tasks.update([task('export', 'other-bytes'), task('export', 'no-disk', 'x')]);
+  await tasks.idle();
+  expect(results.get('other-bytes')).toMatchObject({ state: 'failed', code: 'DATA_LOSS' });
+  expect(results.get('no-disk')).toMatchObject({ state: 'failed', code: 'NOT_FOUND' });
+  expect(closedReaders).toBe(2);
+});
+
+test('a task runs once however often it is listed, and its result is repeated until it was taken', async () => {
+  let runs = 0;
+  store.deletePoint = () => {
+    runs += 1;
+    return Promise.resolve();
+  };
+  refusals = [new LmsError('UNAVAILABLE', 'away')];
+  tasks.update([task('delete', 'a')]);
+  tasks.update([task('delete', 'a')]);
+  await tasks.idle();
+  tasks.update([task('delete', 'a')]);
+  await tasks.idle();
+  expect(runs).toBe(1);
+  expect(results.get('a')).toEqual({ state: 'succeeded' });
+  expect(deleted).toEqual(['m']);
+});
+
+test('deleting a point that is gone already is done; the newest is refused with its reason', async () => {
+  store.deletePoint = () => Promise.reject(new LmsError('NOT_FOUND', 'no such point'));
+  tasks.update([task('delete', 'a')]);
+  await tasks.idle();
+  expect(results.get('a')).toEqual({ state: 'succeeded' });
+  store.deletePoint = () => Promise.reject(new LmsError('FAILED_PRECONDITION', 'it is the newest'));
+  tasks.update([task('delete', 'b')]);
+  await tasks.idle();
+  expect(results.get('b')).toEqual({ state: 'failed', code: 'FAILED_PRECONDITION', message: 'it is the newest' });
+});
+
+test('verifies run one after another, and a stop ends the one under way without a result', async () => {
+  let atOnce = 0;
+  let most = 0;
+  store.verifyPoint = (sequence) => {
+    atOnce += 1;
+    most = Math.max(most, atOnce);
+    return Promise.resolve().then(() => {
+      atOnce -= 1;
+      return { sequence, blocksChecked: 1, mismatches: [], mismatchedBlocks: 0, sha256: { d: 'ab'.repeat(32) } };
+    });
+  };
+  tasks.update([task('verify', 'a'), task('verify', 'b'), task('verify', 'c')]);
+  for (const id of ['a', 'b', 'c']) {
+    await tasks.idle();
+    expect(results.has(id)).toBe(true);
+  }
+  expect(most).toBe(1);
+  store.verifyPoint = (_sequence, signal) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new LmsError('CANCELLED', 'stopped')), { once: true });
+    });
+  tasks.update([task('verify', 'd')]);
+  await Promise.resolve();
+  ending.abort();
+  await tasks.idle();
+  expect(results.has('d')).toBe(false);
+});
