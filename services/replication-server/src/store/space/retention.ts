@@ -15,6 +15,9 @@ export const DEFAULT_RETENTION: readonly RetentionRow[] = [
  * Sequences to delete, oldest first. Each row divides time, from the Unix epoch on, into spans of `everySeconds` and keeps
  * the newest point of each span that is no older than `keepSeconds`. Sequence alone says which is newest: the
  * source's clock may jump, and a point from the future is kept as if it were new. Kept always: the newest, and any in use.
+ *
+ * A point that somebody asked for is kept as long as the first row keeps anything (an hour by default): without that, the
+ * next point that comes by itself, seconds later, would take its place before it could be exported.
  */
 export function pointsToDelete(
   points: readonly StagedPoint[],
@@ -26,6 +29,10 @@ export function pointsToDelete(
   const kept = new Set<number>();
   const newest = ordered.at(-1);
   if (newest !== undefined) kept.add(newest.sequence);
+  const askedKeepSeconds = rows[0]?.keepSeconds ?? 0;
+  for (const { sequence, requestId, instantMicroseconds } of ordered) {
+    if (requestId !== '' && nowMicroseconds - instantMicroseconds <= askedKeepSeconds * 1e6) kept.add(sequence);
+  }
   for (const { everySeconds, keepSeconds } of rows) {
     const newestOfSpan = new Map<number, number>();
     for (const { sequence, instantMicroseconds } of ordered) {
