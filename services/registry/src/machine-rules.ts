@@ -1,5 +1,6 @@
 /** What follows from what is stored about a machine. No I/O. */
 import { randomBytes } from 'node:crypto';
+import { HEARTBEAT_SECONDS } from '@lms/api';
 import {
   Compression,
   LifecycleState,
@@ -10,10 +11,8 @@ import {
   type ReplicationSettings,
 } from '@lms/proto';
 
-/** What agents are told: how often to send one. */
-export const HEARTBEAT_SECONDS = 10;
 /** Three heartbeats and a little: one that is lost, or a slow proxy, is no absence. */
-const CONNECTED_MILLISECONDS = 35_000;
+const CONNECTED_MILLISECONDS = 3_500 * HEARTBEAT_SECONDS;
 /** Not seen for so long, a machine is not ready for anything. */
 const DISCONNECTED_MILLISECONDS = 5 * 60_000;
 

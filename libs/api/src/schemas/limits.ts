@@ -23,3 +23,5 @@ export const MAXIMUM_OPERATION_TIMEOUT_SECONDS = 86_400;
 /** Body limit of a batch after decompression, and of everything else. */
 export const MAXIMUM_BATCH_BODY_BYTES = 8 * 1024 * 1024;
 export const MAXIMUM_BODY_BYTES = 256 * 1024;
+/** What agents are told: how often to send one. A machine counts as connected for three of them and a little. */
+export const HEARTBEAT_SECONDS = 10;

@@ -5,6 +5,7 @@ import {
   CommandsAnswer,
   CommandsQuery,
   Empty,
+  HEARTBEAT_SECONDS,
   HeartbeatAnswer,
   HeartbeatRequest,
   LogBatch,
@@ -29,8 +30,6 @@ import { longPoll } from './long-poll.ts';
 import type { RouteContext } from './route-context.ts';
 
 const config = { access: 'machine' } as const;
-/** A machine counts as connected for three of these and a little. */
-const HEARTBEAT_SECONDS = 10;
 
 export function addAgentRoutes(application: Application, context: RouteContext): void {
   const { clients, logger, stopping } = context;
