@@ -43,6 +43,7 @@ export class Manager implements Service {
   readonly #services = new ServiceGroup(this.#logger);
   #folder: DataFolder | null = null;
   #nats: NatsProcess | null = null;
+  #staging: Service | null = null;
   #url: string | null = null;
 
   constructor(options: ManagerOptions) {
@@ -69,7 +70,9 @@ export class Manager implements Service {
     await this.#ensureOperator(folder, internal, registry.address, caPem, signal);
   }
 
+  /** The replication server first, while there is a gateway that takes its last reports. */
   async stop(): Promise<void> {
+    await this.#staging?.stop();
     await this.#services.stop();
     await this.#nats?.stop();
     this.#folder?.lock.release();
@@ -125,6 +128,7 @@ export class Manager implements Service {
         name: 'host',
       },
     });
+    this.#staging = staging;
     await this.#services.start(staging, signal);
     const gateway = createGatewayService({
       listen: formatAddress(await this.#listenAddress(folder)),
