@@ -18,7 +18,7 @@ function request(checkpointId: string, markId: number, instantSeconds = markId):
     consistency: 'crash',
     instantMicroseconds: instantSeconds * 1e6,
     pauseMicroseconds: 5,
-    requestId: 'request',
+    requestId: '',
   };
 }
 
@@ -40,10 +40,11 @@ describe.each(STORE_PLACES)('$name', (place) => {
     return found.map(({ empty }) => empty);
   };
   const fill = async (version: number): Promise<void> => {
-    await writeBlocks(store, first, 0, new Array<number>(blocksOf(first)).fill(version));
-    await writeBlocks(store, second, 0, new Array<number>(blocksOf(second)).fill(version));
+    await writeBlocks(store, first, 0, versions(first, version));
+    await writeBlocks(store, second, 0, versions(second, version));
   };
-  const versions = (disk: StagingDisk, version: number): number[] => new Array<number>(blocksOf(disk)).fill(version);
+  const versions = (disk: StagingDisk, version: number): number[] =>
+    Array.from({ length: blocksOf(disk) }, () => version);
 
   beforeEach(async () => {
     folder = await place.create();

@@ -14,7 +14,7 @@ import { BLOCK_SIZE_BYTES, DIGEST_BYTES } from '@lms/block-stream';
 import { LmsError, toLmsError } from '@lms/errors';
 import type { StoreForm } from './form.ts';
 import type { StoreLogger } from './logger.ts';
-import { PointCatalogue } from './point/point-catalogue.ts';
+import type { PointCatalogue } from './point/point-catalogue.ts';
 import type { PointManifest } from './point/point-manifest.ts';
 import { stagedPoint } from './point/point-manifest.ts';
 import { verifyPoint } from './point/verify-point.ts';

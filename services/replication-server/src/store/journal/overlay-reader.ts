@@ -38,7 +38,7 @@ export class OverlayReader implements FormReader {
     if (target.length === 0) return;
     const firstBlock = Math.floor(offsetBytes / BLOCK_SIZE_BYTES);
     const blockCount = Math.floor((offsetBytes + target.length - 1) / BLOCK_SIZE_BYTES) - firstBlock + 1;
-    const places = new Array<Place>(blockCount).fill({ segment: null, unit: 0 });
+    const places = Array.from({ length: blockCount }, (): Place => ({ segment: null, unit: 0 }));
     await this.#find(disk, firstBlock, blockCount, (index, segment, unit) => {
       places[index] = { segment, unit };
     });

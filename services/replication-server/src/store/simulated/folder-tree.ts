@@ -5,7 +5,7 @@
  * that was not is kept or dropped by itself, in any combination. A rename is one change: journaling file systems keep
  * both halves or none, and the store relies on that (and on nothing more).
  */
-import { FileNode } from './file-node.ts';
+import type { FileNode } from './file-node.ts';
 import type { Fate, Random } from './file-node.ts';
 
 export class FolderNode {

@@ -69,3 +69,9 @@ test('of each span the newest is kept', () => {
   const rows = [{ everySeconds: 600, keepSeconds: 3600 }];
   expect(keptAges([point(1, 900), point(2, 700), point(3, 601), point(4, 300), point(5, 10)], rows)).toEqual([601, 10]);
 });
+
+test('a point that somebody asked for stays for an hour, however many come after it', () => {
+  const requested = { ...point(1, 3500), requestId: 'operation-1' };
+  const older = { ...point(0, 3700), requestId: 'operation-0' };
+  expect(keptAges([older, requested, point(2, 3400), point(3, 0)], [])).toEqual([3500, 0]);
+});

@@ -12,6 +12,12 @@ export const DEFAULT_RETENTION: readonly RetentionRow[] = [
 ];
 
 /**
+ * A point that somebody asked for is kept for an hour whatever the rows say: of every ten minutes they keep the newest only, and
+ * it would be gone before its export could begin.
+ */
+const KEEP_REQUESTED_SECONDS = HOUR;
+
+/**
  * Sequences to delete, oldest first. Each row divides time, from the Unix epoch on, into spans of `everySeconds` and keeps
  * the newest point of each span that is no older than `keepSeconds`. Sequence alone says which is newest: the
  * source's clock may jump, and a point from the future is kept as if it were new. Kept always: the newest, and any in use.
@@ -29,6 +35,10 @@ export function pointsToDelete(
   const kept = new Set<number>();
   const newest = ordered.at(-1);
   if (newest !== undefined) kept.add(newest.sequence);
+  for (const { sequence, requestId, instantMicroseconds } of ordered) {
+    const isRecent = nowMicroseconds - instantMicroseconds <= KEEP_REQUESTED_SECONDS * 1e6;
+    if (requestId !== '' && isRecent) kept.add(sequence);
+  }
   const askedKeepSeconds = rows[0]?.keepSeconds ?? 0;
   for (const { sequence, requestId, instantMicroseconds } of ordered) {
     if (requestId !== '' && nowMicroseconds - instantMicroseconds <= askedKeepSeconds * 1e6) kept.add(sequence);

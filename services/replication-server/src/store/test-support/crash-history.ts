@@ -1,16 +1,16 @@
 /**
  * One random life of a store on the simulated file system: an agent's writes, marks, checkpoints, deletions and exports, with
- * kills, power cuts, failed fsyncs and full disks in between, each followed by an opening, the oracle's checks and either
- * way for an agent to go on: sending again what is above the mark (R18), or comparing digests (R15). Repeatable by its seed.
+ * kills, power cuts, failed fsyncs and full disks in between, each followed by an opening and the oracle's checks.
+ * Repeatable by its seed.
  */
-import { createDigester } from '@lms/block-stream';
 import { openStagingStore } from '../open-staging-store.ts';
 import type { SimulatedOperation, Verdict } from '../simulated/index.ts';
 import { SimulatedFileSystem, simulatedError } from '../simulated/index.ts';
-import type { StagingDisk, StagingStore } from '../staging-store.ts';
+import type { StagingStore } from '../staging-store.ts';
 import type { SyncStep } from '../sync-steps.ts';
+import { CrashAgent } from './crash-agent.ts';
 import { CrashOracle, Violation } from './crash-oracle.ts';
-import { EVEN_DISK, SHORT_DISK, blocksOf, diskContent, seeded, writeBlocks } from './source-disks.ts';
+import { EVEN_DISK, SHORT_DISK, seeded } from './source-disks.ts';
 
 export interface HistoryOptions {
   readonly seed: number;
@@ -52,26 +52,21 @@ class CrashHistory {
   #options: HistoryOptions;
   #random: () => number;
   #system: SimulatedFileSystem;
-  #oracle = new CrashOracle([SHORT_DISK, EVEN_DISK]);
   #steps = new Map<SyncStep, number>();
   #endings = { powerCut: 0, kill: 0, close: 0, failedSync: 0, fullDisk: 0 };
-  #pointsCommitted = 0;
   #store: StagingStore | null = null;
-  #disks: readonly StagingDisk[] = [];
+  #agent: CrashAgent;
   /** What the hook does next, and when: counted in operations. */
   #trap: { readonly kind: Trap; readonly only: ReadonlySet<string> | null; left: number } | null = null;
   /** Strikes still to come, the next first. */
   #strikes: Strike[] = [];
   #isGone = false;
   #isResumed = false;
-  /** Above all that the disks begin with. */
-  #lastVersion = 100;
-  #epoch = 1;
-  #markId = 0;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
     this.#random = seeded(options.seed);
+    this.#agent = new CrashAgent(new CrashOracle([SHORT_DISK, EVEN_DISK]), this.#random, 0);
     this.#system = new SimulatedFileSystem({
       random: this.#random,
       canClone: options.form === 'reflink',
@@ -96,13 +91,13 @@ class CrashHistory {
     this.#strikes = [];
     this.#end('powerCut');
     // Twice, for the cut that a history without other endings may still have to come.
-    await this.#survive(() => this.#agent((store) => this.#resume(store)));
-    await this.#survive(() => this.#agent((store) => this.#resume(store)));
+    await this.#survive(() => this.#live((store) => this.#resume(store)));
+    await this.#survive(() => this.#live((store) => this.#resume(store)));
     return {
       operations: this.#system.operations,
       endings: this.#endings,
       steps: this.#steps,
-      pointsCommitted: this.#pointsCommitted,
+      pointsCommitted: this.#agent.pointsCommitted,
     };
   }
 
@@ -115,7 +110,7 @@ class CrashHistory {
   }
 
   async #act(): Promise<void> {
-    await this.#agent(async (store) => {
+    await this.#live(async (store) => {
       const chance = this.#random();
       if (!this.#isResumed) {
         // Another ending may come before the agent does.
@@ -125,17 +120,13 @@ class CrashHistory {
         else await this.#resume(store);
         return;
       }
-      if (chance < 0.45) await this.#change(store);
-      else if (chance < 0.6) await this.#mark(store);
-      else if (chance < 0.8) await this.#checkpoint(store);
-      else if (chance < 0.92) await this.#delete(store);
-      else if (chance < 0.96) await this.#oracle.checkContent(store);
-      else await this.#close(store);
+      if (chance < 0.04) await this.#close(store);
+      else await this.#agent.act(store);
     });
   }
 
   /** Opens the store when there is none, and tells an end of the process from an error of the store. */
-  async #agent(act: (store: StagingStore) => Promise<void>): Promise<void> {
+  async #live(act: (store: StagingStore) => Promise<void>): Promise<void> {
     for (;;) {
       try {
         if (this.#store === null) {
@@ -168,7 +159,7 @@ class CrashHistory {
     if (!message.includes('EIO')) throw new Violation(`unexpected error: ${message}`, { cause: thrown });
     const store = this.#store;
     if (store === null) return;
-    const again = await store.mark(`epoch-${this.#epoch}`, this.#markId + 1).then(
+    const again = await store.mark('after-failure', 1).then(
       () => null,
       (error: unknown) => error,
     );
@@ -180,119 +171,19 @@ class CrashHistory {
 
   async #open(): Promise<void> {
     const store = await openStagingStore({ fileSystem: this.#system.mount(), floorBytes: 0 });
-    const { mark } = await this.#oracle.checkOpened(store);
-    const found = await this.#ensureDisks(store);
-    this.#disks = found.map(({ disk }) => disk);
-    this.#oracle.disksAcknowledged(store);
-    for (const { disk, empty } of found) {
-      if (empty && mark !== null) throw new Violation(`disk ${disk.diskId} lost its content (R18)`);
+    try {
+      await this.#agent.connect(store);
+    } catch (thrown) {
+      if (!this.#isGone) await store.close();
+      throw thrown;
     }
     this.#store = store;
     this.#isResumed = false;
   }
 
-  async #ensureDisks(store: StagingStore): Promise<readonly { readonly disk: StagingDisk; readonly empty: boolean }[]> {
-    try {
-      return await store.ensureDisks(this.#oracle.disks);
-    } catch (thrown) {
-      if (!this.#isGone) await store.close();
-      throw thrown;
-    }
-  }
-
-  /** An agent sends again, or compares, before it does anything else. */
   async #resume(store: StagingStore): Promise<void> {
-    const mark = store.lastMark();
-    if (mark !== null && this.#random() < 0.5) {
-      await this.#sendAll(store, this.#oracle.unacknowledged(mark));
-    } else {
-      this.#epoch += 1;
-      this.#markId = 0;
-      await this.#rescan(store);
-    }
+    await this.#agent.resume(store);
     this.#isResumed = true;
-    if (this.#random() < 0.4) await this.#mark(store);
-    else await this.#checkpoint(store);
-    await this.#oracle.checkContent(store);
-  }
-
-  async #rescan(store: StagingStore): Promise<void> {
-    const digester = createDigester(store.digestKey);
-    for (const [diskIndex, disk] of this.#disks.entries()) {
-      const stored = Buffer.from(await store.digests(diskIndex, 0, blocksOf(disk)));
-      const actual = Buffer.from(digester.digestBlocks(diskContent(disk, this.#oracle.versions[diskIndex] ?? [])));
-      const different = Array.from({ length: blocksOf(disk) }, (_, block) => block).filter(
-        (block) => !stored.subarray(block * 16, block * 16 + 16).equals(actual.subarray(block * 16, block * 16 + 16)),
-      );
-      await this.#sendAll(
-        store,
-        different.map((block) => ({ diskIndex, block })),
-      );
-    }
-  }
-
-  async #sendAll(store: StagingStore, blocks: readonly { diskIndex: number; block: number }[]): Promise<void> {
-    for (const { diskIndex, block } of blocks) {
-      await this.#send(store, diskIndex, block, [this.#oracle.versions[diskIndex]?.[block] ?? 0]);
-    }
-  }
-
-  async #change(store: StagingStore): Promise<void> {
-    const diskIndex = this.#below(this.#disks.length);
-    const blocks = this.#oracle.versions[diskIndex]?.length ?? 0;
-    const block = this.#below(blocks);
-    const count = 1 + this.#below(Math.min(3, blocks - block));
-    const isZero = this.#random() < 0.25;
-    const versions = Array.from({ length: count }, () => (isZero ? 0 : (this.#lastVersion += 1)));
-    await this.#send(store, diskIndex, block, versions);
-  }
-
-  async #send(store: StagingStore, diskIndex: number, block: number, versions: readonly number[]): Promise<void> {
-    const disk = this.#disks[diskIndex];
-    if (disk === undefined) throw new RangeError('no such disk');
-    for (const [index, version] of versions.entries()) this.#oracle.sending(diskIndex, block + index, version);
-    if (versions.every((version) => version === 0)) await store.zero(diskIndex, block, versions.length);
-    else await writeBlocks(store, disk, block, versions);
-  }
-
-  async #mark(store: StagingStore): Promise<void> {
-    this.#markId += 1;
-    const mark = { mapEpoch: `epoch-${this.#epoch}`, markId: this.#markId };
-    this.#oracle.asking(mark);
-    await store.mark(mark.mapEpoch, mark.markId);
-    this.#oracle.markAcknowledged();
-  }
-
-  async #checkpoint(store: StagingStore): Promise<void> {
-    this.#markId += 1;
-    const mark = { mapEpoch: `epoch-${this.#epoch}`, markId: this.#markId };
-    const checkpointId = `checkpoint-${this.#system.operations}`;
-    this.#oracle.asking(mark);
-    this.#oracle.committing(checkpointId);
-    const point = await store.checkpoint({
-      ...mark,
-      checkpointId,
-      consistency: 'crash',
-      instantMicroseconds: this.#system.operations,
-      pauseMicroseconds: 0,
-      requestId: '',
-    });
-    this.#oracle.committed(point);
-    this.#pointsCommitted += 1;
-  }
-
-  async #delete(store: StagingStore): Promise<void> {
-    const candidates = this.#oracle.sequences.slice(0, -1);
-    if (candidates.length === 0) return;
-    if (this.#random() < 0.3) {
-      this.#oracle.deleting(candidates);
-      this.#oracle.deleted(await store.applyRetention([], this.#system.operations));
-      return;
-    }
-    const sequence = candidates[this.#below(candidates.length)] ?? 0;
-    this.#oracle.deleting([sequence]);
-    await store.deletePoint(sequence);
-    this.#oracle.deleted([sequence]);
   }
 
   async #close(store: StagingStore): Promise<void> {

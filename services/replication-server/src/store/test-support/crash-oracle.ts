@@ -14,6 +14,17 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
+export interface OracleState {
+  readonly versions: Versions;
+  readonly sentAfter: Versions;
+  readonly marks: readonly Mark[];
+  readonly acknowledgedMarks: number;
+  readonly points: readonly (readonly [number, { readonly checkpointId: string; readonly versions: Versions }])[];
+  readonly underway: { readonly checkpointId: string; readonly versions: Versions } | null;
+  readonly deleting: readonly number[];
+  readonly digestKey: string | null;
+}
+
 interface Mark {
   readonly mapEpoch: string;
   readonly markId: number;
@@ -31,18 +42,41 @@ export class CrashOracle {
   #points = new Map<number, { readonly checkpointId: string; readonly versions: Versions }>();
   #underway: { readonly checkpointId: string; readonly versions: Versions } | null = null;
   #deleting = new Set<number>();
-  #knowsDisks = false;
   #digestKey: Buffer | null = null;
 
   constructor(disks: readonly SourceDisk[]) {
     this.disks = disks;
     this.versions = disks.map((disk) => Array.from({ length: blocksOf(disk) }, (_, block) => block % 4));
-    this.#sentAfter = disks.map((disk) => new Array<number>(blocksOf(disk)).fill(0));
+    this.#sentAfter = disks.map((disk) => Array.from({ length: blocksOf(disk) }, () => 0));
   }
 
-  disksAcknowledged(store: StagingStore): void {
-    this.#knowsDisks = true;
-    this.#digestKey ??= Buffer.from(store.digestKey);
+  /** For another process, after this one's end. */
+  toState(): OracleState {
+    return {
+      versions: this.versions,
+      sentAfter: this.#sentAfter,
+      marks: this.#marks,
+      acknowledgedMarks: this.#acknowledgedMarks,
+      points: [...this.#points],
+      underway: this.#underway,
+      deleting: [...this.#deleting],
+      digestKey: this.#digestKey?.toString('hex') ?? null,
+    };
+  }
+
+  restore(state: OracleState): void {
+    for (const [index, versions] of state.versions.entries()) this.versions[index] = [...versions];
+    for (const [index, sentAfter] of state.sentAfter.entries()) this.#sentAfter[index] = [...sentAfter];
+    this.#marks = [...state.marks];
+    this.#acknowledgedMarks = state.acknowledgedMarks;
+    this.#points = new Map(state.points);
+    this.#underway = state.underway;
+    this.#deleting = new Set(state.deleting);
+    this.#digestKey = state.digestKey === null ? null : Buffer.from(state.digestKey, 'hex');
+  }
+
+  disksAcknowledged({ digestKey }: { readonly digestKey: Uint8Array }): void {
+    this.#digestKey ??= Buffer.from(digestKey);
   }
 
   /** Before a write or zero is sent. */
@@ -66,7 +100,7 @@ export class CrashOracle {
     this.#underway = { checkpointId, versions: this.versions.map((versions) => [...versions]) };
   }
 
-  committed(point: StagedPoint): void {
+  committed(point: Pick<StagedPoint, 'sequence' | 'checkpointId'>): void {
     this.markAcknowledged();
     if (this.#underway === null || point.checkpointId !== this.#underway.checkpointId)
       throw new Violation('another point was returned');
@@ -91,10 +125,11 @@ export class CrashOracle {
   async checkOpened(store: StagingStore): Promise<{ readonly mark: Mark | null }> {
     this.#checkPoints(store);
     await this.checkContent(store);
-    if (this.#knowsDisks && this.#digestKey !== null && !this.#digestKey.equals(store.digestKey)) {
+    if (this.#digestKey !== null && !this.#digestKey.equals(store.digestKey)) {
       throw new Violation('the digest key changed');
     }
-    if (this.#knowsDisks && store.disks().length !== this.disks.length) throw new Violation('the disks are forgotten');
+    if (this.#digestKey !== null && store.disks().length !== this.disks.length)
+      throw new Violation('the disks are forgotten');
     return { mark: this.#checkMark(store) };
   }
 
