@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Machine } from '@lms/api';
 import { BackgroundProcess } from './background-process.ts';
 import type { Cleanup } from './cleanup.ts';
-import { requireCommand, runCommand } from './command.ts';
+import { requireCommand } from './command.ts';
 import { LMS_AGENT } from './manager.ts';
 import type { Manager } from './manager.ts';
 
@@ -18,6 +18,18 @@ export interface AgentOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
+/** Of `lms-agent status`: what tests look at. */
+export interface AgentStatus {
+  readonly replicationState: string | null;
+  readonly stallCause: string | null;
+  readonly detail: string | null;
+  readonly connected: boolean;
+  readonly lastPoint: { readonly sequence: number; readonly consistency: string } | null;
+  readonly trackerLosses: number | null;
+  /** Of the last freeze; null when there was none. */
+  readonly lastPauseMicroseconds: number | null;
+}
+
 export class Agent {
   readonly name: string;
   readonly #options: AgentOptions;
@@ -26,6 +38,10 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.name = options.name;
+  }
+
+  get started(): boolean {
+    return this.#process !== null;
   }
 
   get process(): BackgroundProcess {
@@ -76,14 +92,13 @@ export class Agent {
 
   /** Ends tracking too: the kernel's trace instance outlives `run` on purpose. */
   async uninstall(): Promise<void> {
-    let problem: unknown = null;
-    try {
-      await this.#process?.stop();
-    } catch (error) {
-      problem = error;
-    }
-    const { exitCode, stderr } = await runCommand(LMS_AGENT, ['uninstall', '--state-dir', this.#options.stateFolder]);
-    if (problem instanceof Error) throw problem;
-    if (exitCode !== 0) throw new Error(`uninstall: ${stderr}`);
+    // Not stop(): a process that is ended while it still starts does not know what an orderly stop is.
+    await this.#process?.end();
+    await requireCommand(LMS_AGENT, ['uninstall', '--state-dir', this.#options.stateFolder]);
+  }
+
+  async status(): Promise<AgentStatus> {
+    const words = ['status', '--state-dir', this.#options.stateFolder, '-o', 'json'];
+    return JSON.parse(await requireCommand(LMS_AGENT, words)) as AgentStatus;
   }
 }

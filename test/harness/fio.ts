@@ -22,6 +22,8 @@ export function startFio(options: FioOptions): BackgroundProcess {
         `--bs=${options.blockKibibytes}k`,
         `--rate=${options.rateMebibytesPerSecond}m`,
         '--ioengine=psync',
+        // One process: what ends it ends the load too.
+        '--thread',
         '--direct=1',
       ],
       ...['--time_based', `--runtime=${LIMIT_SECONDS}`, '--refill_buffers', '--buffer_compress_percentage=50'],

@@ -9,7 +9,7 @@
  * settled by the next hello's answer (R18).
  * Failure: a void attempt costs nothing but its time; requests fail when their time is over, naming the busy disk.
  */
-import { type HelloAnswerFrame, type PointConsistency } from '@lms/block-stream';
+import { MAXIMUM_BLOCKS_PER_WRITE, type HelloAnswerFrame, type PointConsistency } from '@lms/block-stream';
 import { LmsError, type ErrorCode } from '@lms/errors';
 import type { SourceDisk } from './ports.ts';
 import type { Session } from './session.ts';
@@ -31,8 +31,8 @@ import {
   type WindowParts,
 } from './window.ts';
 
-/** Copying until at most this much is dirty before a window: 40 MiB are read in a few tens of milliseconds. */
-const WINDOW_BLOCKS = 640;
+/** Copying until what is dirty fills at most this share of the pool; the rest is for what comes until the window opens. */
+const WINDOW_SHARE = 0.75;
 const COPY_ROUNDS = 8;
 const FREEZE_FAILURES_UNTIL_OFF = 3;
 /** Between attempts while somebody waits. */
@@ -320,7 +320,7 @@ export class PointMaker {
     const { tracking } = this.#parts;
     for (let round = 0; round < COPY_ROUNDS; round++) {
       tracking.poll();
-      if (this.#dirtyBlocks() <= WINDOW_BLOCKS) return;
+      if (this.#littleIsDirty()) return;
       await copyOnce();
     }
   }
@@ -333,14 +333,16 @@ export class PointMaker {
     for (let round = 0; round < COPY_ROUNDS; round++) {
       await this.#parts.freezer.flush(signal);
       this.#parts.tracking.poll();
-      if (this.#dirtyBlocks() <= WINDOW_BLOCKS) return true;
+      if (this.#littleIsDirty()) return true;
       await copyOnce();
     }
     return false;
   }
 
-  #dirtyBlocks(): number {
-    return this.#parts.tracking.disks.reduce((sum, { map }) => sum + map.dirty.count, 0);
+  #littleIsDirty(): boolean {
+    const { tracking, pool } = this.#parts;
+    const dirtyBlocks = tracking.disks.reduce((sum, { map }) => sum + map.dirty.count, 0);
+    return dirtyBlocks <= pool.capacityBuffers * MAXIMUM_BLOCKS_PER_WRITE * WINDOW_SHARE;
   }
 
   #windowParts(): WindowParts {

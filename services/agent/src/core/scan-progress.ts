@@ -1,12 +1,19 @@
 /**
- * Notices when a whole copy of the disks (initial sync, rescan) begins, and when it is durable at the server, and says so
- * in the log with what it took. Figures are differences of the counters, so they hold for one session's scan.
+ * Notices when a whole copy of the disks (initial sync, rescan) or a catching up after a break begins, and when it is
+ * durable at the server, and says so in the log with what it took. Figures are differences of the counters, so they hold
+ * for one session.
  */
 import type { Clock } from './ports.ts';
 import type { ReplicationCounters, ReplicatorObserver } from './status.ts';
 import type { Tracking } from './tracking.ts';
 
-type ScanKind = 'initialSync' | 'rescan';
+type ScanKind = 'initialSync' | 'rescan' | 'resume';
+
+const COMPLETION_MESSAGES: Readonly<Record<ScanKind, string>> = {
+  initialSync: 'initial sync is complete',
+  rescan: 'rescan is complete',
+  resume: 'catching up is complete',
+};
 
 interface Scan {
   readonly kind: ScanKind;
@@ -31,28 +38,28 @@ export class ScanProgress {
   }
 
   sessionBegan(): void {
-    this.#scan = null;
-    this.#observer.log('info', 'replication session began', { kind: this.#kindNow() ?? 'resume' });
-    this.update();
+    this.#begin(this.#wholeCopy() ?? 'resume');
+    this.#observer.log('info', 'replication session began', { kind: this.#scan?.kind });
   }
 
   /** To be called often: it compares two sets with nothing. */
   update(): void {
-    const kind = this.#kindNow();
+    const kind = this.#wholeCopy();
     const scan = this.#scan;
     if (kind !== null) {
-      if (scan === null || scan.completingMark !== null) this.#begin(kind);
+      if (scan === null || scan.kind === 'resume' || scan.completingMark !== null) this.#begin(kind);
       return;
     }
     if (scan === null) return;
-    const { state } = this.#tracking;
+    const { state, disks } = this.#tracking;
+    if (scan.kind === 'resume' && scan.completingMark === null && disks.some(({ map }) => map.dirty.count > 0)) return;
     // Everything of it was taken: the next mark that is sealed stands for all of it.
     scan.completingMark ??= state.nextMarkId;
     const acknowledged = state.acknowledgedMark >= scan.completingMark;
     if (acknowledged || this.#tracking.disks.every(({ map }) => map.unacknowledgedCount === 0)) this.#complete(scan);
   }
 
-  #kindNow(): ScanKind | null {
+  #wholeCopy(): ScanKind | null {
     const { state, disks } = this.#tracking;
     if (state.initialSync.size > 0) return 'initialSync';
     return disks.some(({ map }) => map.suspect.count > 0) ? 'rescan' : null;
@@ -66,7 +73,7 @@ export class ScanProgress {
   #complete({ kind, startedAtMilliseconds, before }: Scan): void {
     this.#scan = null;
     const { bytesReadSource, bytesRaw, bytesSentWire } = this.#counters;
-    this.#observer.log('info', kind === 'initialSync' ? 'initial sync is complete' : 'rescan is complete', {
+    this.#observer.log('info', COMPLETION_MESSAGES[kind], {
       seconds: (this.#clock.monotonicMilliseconds() - startedAtMilliseconds) / 1000,
       bytesScanned: bytesReadSource - before.bytesReadSource,
       bytesRaw: bytesRaw - before.bytesRaw,
