@@ -159,6 +159,8 @@ test('an operator’s point goes to the agent, comes back from the replication s
   expect(again.operationId).toBe(operationId);
   const { commands } = await waiting;
   expect(commands).toMatchObject([{ id: operationId, kind: 'createPoint', consistency: 'crash' }]);
+  expect(commands[0]?.remainingSeconds).toBeGreaterThan(0);
+  expect(commands[0]?.remainingSeconds).toBeLessThanOrEqual(60);
   expect((await api.commands(0, [operationId], never)).commands).toEqual([]);
   await api.commandResult(operationId, { state: 'succeeded', sequence: 7 }, never);
   expect(await gateway.operator.operation(operationId, 0, never)).toMatchObject({ state: 'pending', point: null });

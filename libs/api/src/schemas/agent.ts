@@ -82,6 +82,8 @@ export const AgentCommand = z.object({
   kind: z.enum(['createPoint', 'rescan', 'pause', 'resume']),
   consistency: Consistency.optional(),
   deadline: Instant,
+  /** Until the deadline, as the manager sent this: holds whatever the agent's clock says. */
+  remainingSeconds: z.number().nonnegative().optional(),
   traceparent: z.string().max(64).optional(),
 });
 export type AgentCommand = z.infer<typeof AgentCommand>;

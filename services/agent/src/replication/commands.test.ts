@@ -46,6 +46,12 @@ test('clocks that differ neither fail a point at once nor let it wait for ever',
   expect(world.requests.map((request) => request.timeoutMilliseconds)).toEqual([1_000, 86_400_000]);
 });
 
+test('the time that the manager says is left holds, whatever the clock here says', async () => {
+  const world = target(made);
+  await executeCommand({ ...command, deadline: '2026-11-23T11:00:00Z', remainingSeconds: 90 }, world);
+  expect(world.requests[0]?.timeoutMilliseconds).toBe(90_000);
+});
+
 test('what keeps a point from being made is told with its code', async () => {
   const failed: PointOutcome = { state: 'failed', code: 'DEADLINE_EXCEEDED', message: '/dev/vdb is busy' };
   expect(await executeCommand(command, target(failed))).toEqual({

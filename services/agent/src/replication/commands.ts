@@ -28,7 +28,9 @@ export async function executeCommand(command: AgentCommand, target: CommandTarge
 }
 
 async function createPoint(command: AgentCommand, target: CommandTarget): Promise<CommandResult> {
-  const leftMilliseconds = Date.parse(command.deadline) - target.nowMilliseconds();
+  const { remainingSeconds } = command;
+  const leftMilliseconds =
+    remainingSeconds === undefined ? Date.parse(command.deadline) - target.nowMilliseconds() : remainingSeconds * 1_000;
   const outcome = await target.replicator.createPoint({
     requestId: command.id,
     consistency: command.consistency ?? 'crash',

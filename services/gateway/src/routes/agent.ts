@@ -166,6 +166,7 @@ function agentCommand(operation: Operation): AgentCommand {
     id: operation.operationId,
     kind,
     deadline: instant(operation.deadline),
+    remainingSeconds: Math.max(0, ((operation.deadline?.getTime() ?? 0) - Date.now()) / 1_000),
     ...(consistency === null ? {} : { consistency }),
     ...(operation.traceparent === '' ? {} : { traceparent: operation.traceparent }),
   };
