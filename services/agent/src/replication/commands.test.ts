@@ -43,7 +43,9 @@ test('clocks that differ neither fail a point at once nor let it wait for ever',
   const world = target(made);
   await executeCommand({ ...command, deadline: '2026-11-23T11:00:00Z' }, world);
   await executeCommand({ ...command, deadline: '2030-01-01T00:00:00Z' }, world);
-  expect(world.requests.map((request) => request.timeoutMilliseconds)).toEqual([1_000, 86_400_000]);
+  await executeCommand({ ...command, deadline: '2026-11-23T11:00:00Z', remainingSeconds: 60 }, world);
+  const timeouts = world.requests.map((request) => request.timeoutMilliseconds);
+  expect(timeouts).toEqual([1_000, 86_400_000, 60_000]);
 });
 
 test('the time that the manager says is left holds, whatever the clock here says', async () => {

@@ -2,7 +2,7 @@
 import type { AgentCommand, CommandResult } from '@lms/api';
 import type { Replicator } from '../core/index.ts';
 
-/** Clocks differ: a point that is asked for gets at least this long, and never more than a day. */
+/** A point that is asked for gets at least this long, and never more than a day. */
 const LEAST_TIMEOUT_MILLISECONDS = 1_000;
 const LONGEST_TIMEOUT_MILLISECONDS = 86_400_000;
 const MAXIMUM_SENTENCE_LENGTH = 2_000;
@@ -28,6 +28,7 @@ export async function executeCommand(command: AgentCommand, target: CommandTarge
 }
 
 async function createPoint(command: AgentCommand, target: CommandTarget): Promise<CommandResult> {
+  // The manager says how long by its own clock, since clocks differ; an older one says only until when.
   const { remainingSeconds } = command;
   const leftMilliseconds =
     remainingSeconds === undefined ? Date.parse(command.deadline) - target.nowMilliseconds() : remainingSeconds * 1_000;
