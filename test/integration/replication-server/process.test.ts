@@ -1,11 +1,12 @@
 /** The replication server as a process: real TLS, real files, a manager that is only played. */
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { statSync, statfsSync } from 'node:fs';
+import { unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import type { AssignedMachine, ReplicationTask } from '@lms/api';
-import { deviceIdToKernelNumber } from '@lms/linux';
+import { deviceIdToKernelNumber, mountFileSystem, unmountFileSystem } from '@lms/linux';
 import { wholeDisks } from './whole-disks.ts';
 import { TemporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
@@ -242,4 +243,51 @@ test('a point is deleted on demand, the newest is not, and the manager gets the 
     const last = manager.points.findLast(({ report }) => report.complete);
     return last?.report.points.length === 1 && last.report.points[0]?.sequence === 2;
   });
+});
+
+test('a full staging disk refuses the machine with STAGING_FULL, loses nothing, and goes on by itself when there is room', async () => {
+  await using folder = await TemporaryFolder.create();
+  await using manager = await ManagerDouble.create();
+  manager.assign([MACHINE]);
+  mountFileSystem('none', folder.path, 'tmpfs', 'size=256m');
+  const filler = join(folder.path, 'filler');
+  try {
+    await using server = await ServerProcess.start(manager, folder.path);
+    const port = await server.port();
+    const image = createImage();
+    {
+      using agent = await until('the machine is assigned', () => connectAgent(manager, MACHINE_ID, port));
+      await sendWhole(agent, image);
+      await agent.checkpoint('c-1', 1);
+    }
+    const free = (): number => statfsSync(folder.path).bavail * statfsSync(folder.path).bsize;
+    await writeFile(filler, Buffer.alloc(free() - FLOOR_BYTES));
+    // The store asks for free space now and then, not at each write; and the agent may see the end before the reason.
+    await until('the machine is refused', async () => {
+      try {
+        using agent = await connectAgent(manager, MACHINE_ID, port);
+        await sendWhole(agent, image);
+        await agent.mark(2);
+        return false;
+      } catch (thrown) {
+        return (thrown as { code?: string }).code === 'STAGING_FULL';
+      }
+    });
+    await expect(connectAgent(manager, MACHINE_ID, port)).rejects.toMatchObject({ code: 'STAGING_FULL' });
+    await until('the stall is reported', () => manager.statistics.find((entry) => entry.stallCause === 'STAGING_FULL'));
+    await unlink(filler);
+    using agent = await until('there is room again', () => connectAgent(manager, MACHINE_ID, port));
+    expect(agent.answer.lastCheckpoint).toEqual({ checkpointId: 'c-1', sequence: 1 });
+    await agent.write(image, 0, 10);
+    expect(await agent.checkpoint('c-2', 3)).toBe(2);
+    manager.assign([MACHINE], [task('verify', 'eeeeeeee-1', 1), task('verify', 'eeeeeeee-2', 2)]);
+    for (const id of ['eeeeeeee-1', 'eeeeeeee-2']) {
+      expect(await until('it is verified', () => manager.results.get(id))).toMatchObject({
+        report: { mismatchedBlocks: 0, sha256: { 'disk-1': sha256(image) } },
+      });
+    }
+    expect(await server.end('SIGTERM')).toBe(0);
+  } finally {
+    unmountFileSystem(folder.path);
+  }
 });
