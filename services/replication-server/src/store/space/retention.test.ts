@@ -37,13 +37,6 @@ test('of points every 10 s for ten days, the default keeps one of ten minutes fo
   expect(Math.max(...ages)).toBeGreaterThan(6 * DAY);
 });
 
-test('a point that somebody asked for outlives those that come by themselves after it, for an hour', () => {
-  const asked = { ...point(1, 30), requestId: 'operation' };
-  expect(keptAges([asked, point(2, 20), point(3, 10)])).toEqual([30, 10]);
-  const hourAgo = { ...point(1, 3_700), requestId: 'operation' };
-  expect(keptAges([hourAgo, point(2, 3_690), point(3, 10)])).toEqual([3_690, 10]);
-});
-
 test('deleting twice deletes nothing more', () => {
   const points = Array.from({ length: 1000 }, (_, index) => point(index + 1, 30_000 - index * 30));
   const deleted = new Set(pointsToDelete(points, DEFAULT_RETENTION, NOW_SECONDS * 1e6, () => false));

@@ -21,9 +21,6 @@ const KEEP_REQUESTED_SECONDS = HOUR;
  * Sequences to delete, oldest first. Each row divides time, from the Unix epoch on, into spans of `everySeconds` and keeps
  * the newest point of each span that is no older than `keepSeconds`. Sequence alone says which is newest: the
  * source's clock may jump, and a point from the future is kept as if it were new. Kept always: the newest, and any in use.
- *
- * A point that somebody asked for is kept as long as the first row keeps anything (an hour by default): without that, the
- * next point that comes by itself, seconds later, would take its place before it could be exported.
  */
 export function pointsToDelete(
   points: readonly StagedPoint[],
@@ -38,10 +35,6 @@ export function pointsToDelete(
   for (const { sequence, requestId, instantMicroseconds } of ordered) {
     const isRecent = nowMicroseconds - instantMicroseconds <= KEEP_REQUESTED_SECONDS * 1e6;
     if (requestId !== '' && isRecent) kept.add(sequence);
-  }
-  const askedKeepSeconds = rows[0]?.keepSeconds ?? 0;
-  for (const { sequence, requestId, instantMicroseconds } of ordered) {
-    if (requestId !== '' && nowMicroseconds - instantMicroseconds <= askedKeepSeconds * 1e6) kept.add(sequence);
   }
   for (const { everySeconds, keepSeconds } of rows) {
     const newestOfSpan = new Map<number, number>();
