@@ -14,13 +14,18 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
+export interface PointContent {
+  readonly checkpointId: string;
+  readonly versions: Versions;
+}
+
 export interface OracleState {
   readonly versions: Versions;
   readonly sentAfter: Versions;
   readonly marks: readonly Mark[];
   readonly acknowledgedMarks: number;
-  readonly points: readonly (readonly [number, { readonly checkpointId: string; readonly versions: Versions }])[];
-  readonly underway: { readonly checkpointId: string; readonly versions: Versions } | null;
+  readonly points: readonly (readonly [number, PointContent])[];
+  readonly underway: readonly PointContent[];
   readonly deleting: readonly number[];
   readonly digestKey: string | null;
 }
@@ -39,8 +44,9 @@ export class CrashOracle {
   #acknowledgedMarks = 0;
   /** Blocks by the number of marks asked for when they were last sent: those at or above a mark must be sent again. */
   readonly #sentAfter: number[][];
-  #points = new Map<number, { readonly checkpointId: string; readonly versions: Versions }>();
-  #underway: { readonly checkpointId: string; readonly versions: Versions } | null = null;
+  #points = new Map<number, PointContent>();
+  /** Checkpoints asked for and not acknowledged: several where acknowledgements were lost. */
+  #underway: PointContent[] = [];
   #deleting = new Set<number>();
   #digestKey: Buffer | null = null;
 
@@ -70,7 +76,7 @@ export class CrashOracle {
     this.#marks = [...state.marks];
     this.#acknowledgedMarks = state.acknowledgedMarks;
     this.#points = new Map(state.points);
-    this.#underway = state.underway;
+    this.#underway = [...state.underway];
     this.#deleting = new Set(state.deleting);
     this.#digestKey = state.digestKey === null ? null : Buffer.from(state.digestKey, 'hex');
   }
@@ -97,15 +103,15 @@ export class CrashOracle {
   }
 
   committing(checkpointId: string): void {
-    this.#underway = { checkpointId, versions: this.versions.map((versions) => [...versions]) };
+    this.#underway.push({ checkpointId, versions: this.versions.map((versions) => [...versions]) });
   }
 
   committed(point: Pick<StagedPoint, 'sequence' | 'checkpointId'>): void {
     this.markAcknowledged();
-    if (this.#underway === null || point.checkpointId !== this.#underway.checkpointId)
-      throw new Violation('another point was returned');
-    this.#points.set(point.sequence, this.#underway);
-    this.#underway = null;
+    const content = this.#underway.find(({ checkpointId }) => checkpointId === point.checkpointId);
+    if (content === undefined) throw new Violation('another point was returned');
+    this.#points.set(point.sequence, content);
+    this.#underway = [];
   }
 
   get sequences(): readonly number[] {
@@ -165,9 +171,10 @@ export class CrashOracle {
   #checkPoints(store: StagingStore): void {
     const listed = store.points();
     for (const point of listed) {
-      if (this.#underway?.checkpointId === point.checkpointId) this.#points.set(point.sequence, this.#underway);
+      const content = this.#underway.find(({ checkpointId }) => checkpointId === point.checkpointId);
+      if (content !== undefined) this.#points.set(point.sequence, content);
     }
-    this.#underway = null;
+    this.#underway = [];
     const isListed = (sequence: number): boolean => listed.some((point) => point.sequence === sequence);
     for (const sequence of this.sequences) {
       if (isListed(sequence)) continue;
