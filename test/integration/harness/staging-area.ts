@@ -160,10 +160,11 @@ export class StagingArea implements AsyncDisposable {
     return { state: wordOf(StepState, found.state), error: found.error, attempt: found.attempt };
   }
 
-  async waitForStep(machineId: string, word: StepWord, state: StateWord): Promise<SeenStep> {
-    return until(`${word} is ${state}`, async () => {
+  /** FAILED for the reason meant: on a slow machine a step may be overdue first. */
+  async waitForStep(machineId: string, word: StepWord, state: StateWord, reason = ''): Promise<SeenStep> {
+    return until(`${word} to be ${state}, ${reason}`, async () => {
       const seen = await this.step(machineId, word);
-      return seen.state === state && seen;
+      return seen.state === state && seen.error.includes(reason) && seen;
     });
   }
 

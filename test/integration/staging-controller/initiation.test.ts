@@ -29,8 +29,7 @@ test(
     await writeFile(area.dataDirectory, 'a file where a folder should be');
     await area.start();
     await using agent = await area.enrol();
-    const failed = await area.waitForStep(agent.machineId, 'CREATE_STAGING_DISKS', 'FAILED');
-    expect(failed.error).toContain(area.dataDirectory);
+    await area.waitForStep(agent.machineId, 'CREATE_STAGING_DISKS', 'FAILED', area.dataDirectory);
     await expectStall(area, agent.machineId, 'CREATE_STAGING_DISKS');
     await rm(area.dataDirectory);
     await area.waitForStep(agent.machineId, 'AUTHENTICATE_WITH_SERVICE', 'SUCCEEDED');
@@ -50,8 +49,7 @@ test(
     await using area = await StagingArea.prepare({ blockStreamListen: `127.0.0.1:${address.port}` });
     await area.start();
     await using agent = await area.enrol();
-    const failed = await area.waitForStep(agent.machineId, 'LAUNCH_REPLICATION_SERVER', 'FAILED');
-    expect(failed.error).toContain(String(address.port));
+    await area.waitForStep(agent.machineId, 'LAUNCH_REPLICATION_SERVER', 'FAILED', String(address.port));
     await expectStall(area, agent.machineId, 'LAUNCH_REPLICATION_SERVER');
     await until('a second attempt', async () => {
       const { attempt } = await area.step(agent.machineId, 'LAUNCH_REPLICATION_SERVER');
@@ -73,10 +71,8 @@ test(
     await writeFile(join(area.dataDirectory, 'bootstrap-token'), nobodys, { mode: 0o600 });
     await area.start();
     await using agent = await area.enrol();
-    const failed = await area.waitForStep(agent.machineId, 'AUTHENTICATE_WITH_SERVICE', 'FAILED');
-    expect(failed.error).toMatch(/token/);
+    const failed = await area.waitForStep(agent.machineId, 'AUTHENTICATE_WITH_SERVICE', 'FAILED', 'token');
     expect(failed.error).not.toContain(nobodys);
-    expect((await area.step(agent.machineId, 'LAUNCH_REPLICATION_SERVER')).error).toBe('');
     await area.waitForStep(agent.machineId, 'AUTHENTICATE_WITH_SERVICE', 'SUCCEEDED');
   },
   TEST_MILLISECONDS,
@@ -91,14 +87,12 @@ test(
     const { machineId } = agent;
     expect((await area.step(machineId, 'CREATE_NETWORK_POLICY')).state).toBe('SKIPPED');
 
-    const unpaired = await area.waitForStep(machineId, 'PAIR_REPLICATION_SERVER_WITH_AGENT', 'FAILED');
-    expect(unpaired.error).toContain('lms-agent run');
+    await area.waitForStep(machineId, 'PAIR_REPLICATION_SERVER_WITH_AGENT', 'FAILED', 'lms-agent run');
     await expectStall(area, machineId, 'PAIR_REPLICATION_SERVER_WITH_AGENT');
     await agent.heartbeat();
     await area.waitForStep(machineId, 'PAIR_REPLICATION_SERVER_WITH_AGENT', 'SUCCEEDED');
 
-    const unreached = await area.waitForStep(machineId, 'CONNECT_AGENT_TO_REPLICATION_SERVER', 'FAILED');
-    expect(unreached.error).toContain('TCP port');
+    await area.waitForStep(machineId, 'CONNECT_AGENT_TO_REPLICATION_SERVER', 'FAILED', 'TCP port');
     await agent.report('connection to 192.0.2.1:1500 refused');
     await until('the reason of the agent is shown', async () => {
       const { error } = await area.step(machineId, 'CONNECT_AGENT_TO_REPLICATION_SERVER');
