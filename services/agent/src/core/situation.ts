@@ -65,10 +65,10 @@ function situationOf(facts: SituationFacts): Situation {
     return { state: 'STALLED', stallCause: 'UNSUPPORTED_CONFIGURATION', detail: facts.failure.message };
   }
   const unusable = tracking.unusable;
-  if (unusable !== null && !tracking.started) return { state: 'INITIATING', detail: unusable };
   if (unusable !== null && tracking.cannotStart) {
     return { state: 'STALLED', stallCause: 'UNSUPPORTED_CONFIGURATION', detail: unusable };
   }
+  if (!tracking.started) return { state: 'INITIATING' };
   if (!facts.connected) {
     const state = facts.everConnected ? 'DISCONNECTED' : 'INITIATING';
     return facts.failure === null ? { state } : { state, detail: facts.failure.message };
@@ -104,7 +104,9 @@ function obstacleText(facts: SituationFacts, obstacle: NonNullable<PointMaker['o
 function diskStatus(tracking: Tracking, { disk, map }: TrackedDisk): DiskStatus {
   const differing = map.dirty.count + map.unacknowledgedCount;
   const backlogBytes = Math.min(disk.sizeBytes, differing * BLOCK_SIZE_BYTES);
-  const unknownBytes = Math.min(disk.sizeBytes, (differing + map.suspect.count) * BLOCK_SIZE_BYTES);
+  // Before tracking has started nothing is known, whatever the empty map says.
+  const unknownBlocks = tracking.started ? differing + map.suspect.count : map.blockCount;
+  const unknownBytes = Math.min(disk.sizeBytes, unknownBlocks * BLOCK_SIZE_BYTES);
   return {
     diskId: disk.diskId,
     device: disk.device,
