@@ -132,7 +132,9 @@ export class MachineStore implements StagingStore {
   mark(mapEpoch: string, markId: number): Promise<void> {
     return this.#change('marking', async () => {
       const { disks, form } = this.#parts;
-      for (const disk of disks.all) if (form.tornBlocks(disk) > 0) throw incomplete(disk.diskId, form.tornBlocks(disk));
+      // Mark 0 names the epoch of a session that begins, and vouches for no block: what is torn is sent again by it.
+      const torn = markId === 0 ? undefined : disks.all.find((disk) => form.tornBlocks(disk) > 0);
+      if (torn !== undefined) throw incomplete(torn.diskId, form.tornBlocks(torn));
       const position = { revision: this.#nextRevision(), mapEpoch, markId };
       await form.mark(position);
       this.#lastMark = position;
