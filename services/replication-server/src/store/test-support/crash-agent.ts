@@ -34,8 +34,11 @@ export class CrashAgent {
     const found = await store.ensureDisks(this.#oracle.disks);
     this.#disks = found.map(({ disk }) => disk);
     this.#oracle.disksAcknowledged(store);
+    const unacknowledged = this.#oracle.unacknowledged(mark);
     for (const { disk, empty } of found) {
-      if (empty && mark !== null) throw new Violation(`disk ${disk.diskId} lost its content (R18)`);
+      // Nothing known of it is right only when every block of it was sent again after the mark, and may be torn.
+      const sentAgain = unacknowledged.filter(({ diskIndex }) => diskIndex === disk.diskIndex).length;
+      if (empty && sentAgain < blocksOf(disk)) throw new Violation(`disk ${disk.diskId} lost its content (R18)`);
     }
   }
 

@@ -44,6 +44,10 @@ function withoutClones(files: FolderFileSystem): StoreFileSystem {
   return files;
 }
 
+function run(program: string, parameters: readonly string[]): void {
+  execFileSync(program, parameters);
+}
+
 const XFS_BYTES = 320 * 1024 * 1024;
 
 const REFLINK_FOLDER: StorePlace = {
@@ -56,12 +60,12 @@ const REFLINK_FOLDER: StorePlace = {
     writeFileSync(image, '');
     truncateSync(image, XFS_BYTES);
     mkdirSync(mountPoint);
-    execFileSync('mkfs.xfs', ['-q', '-m', 'reflink=1', image]);
-    execFileSync('mount', ['-o', 'loop', image, mountPoint]);
+    run('mkfs.xfs', ['-q', '-m', 'reflink=1', image]);
+    run('mount', ['-o', 'loop', image, mountPoint]);
     return Promise.resolve({
       mount: () => FolderFileSystem.open(join(mountPoint, 'machine')),
       remove: async () => {
-        execFileSync('umount', [mountPoint]);
+        run('umount', [mountPoint]);
         rmSync(folder, { recursive: true, force: true });
       },
     });
