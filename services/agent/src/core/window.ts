@@ -35,7 +35,7 @@ export interface WindowParts {
 
 export interface ReadChunk {
   readonly chunk: Chunk;
-  release(): void;
+  readonly release: () => void;
 }
 
 export interface ProvenWindow {
@@ -183,7 +183,7 @@ class BufferPacker {
     return MAXIMUM_BLOCKS_PER_WRITE - this.#current.usedBlocks;
   }
 
-  take(blockCount: number, lengthBytes: number): { readonly data: Uint8Array; release(): void } {
+  take(blockCount: number, lengthBytes: number): { readonly data: Uint8Array; readonly release: () => void } {
     const current = this.#current;
     if (current === null) throw new RangeError('take before room');
     const start = current.usedBlocks * BLOCK_SIZE_BYTES;
