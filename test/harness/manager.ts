@@ -55,7 +55,7 @@ export class Manager {
   /** On free ports, which stay the same over restarts. Not started yet. */
   static async create(options: ManagerOptions): Promise<Manager> {
     const manager = new Manager(options, await findFreePort(), await findFreePort());
-    options.cleanup.add('stop the manager', async () => manager.#process?.stop());
+    options.cleanup.add('stop the manager', async () => manager.#process?.end());
     return manager;
   }
 
