@@ -1,5 +1,5 @@
 /**
- * `node test/simulation/run.ts`: runs histories, `SEEDS=n` of them from `FIRST_SEED` (default 1) on, or the one of `SEED=n`.
+ * `node test/simulation/main.ts`: runs histories, `SEEDS=n` of them from `FIRST_SEED` (default 1) on, or the one of `SEED=n`.
  *
  * Prints how often each fault struck in which step; fails when a history breaks a rule, or when a required pair of fault
  * and step never happened in the whole run.
@@ -22,7 +22,7 @@ function report(result: HistoryResult): void {
   console.log(result.trace.slice(-TRACE_LINES_SHOWN).join('\n'));
   console.log(`seed ${result.seed}: ${result.failure?.message}`);
   if (result.failure?.name !== 'OracleViolation') console.log(result.failure?.stack);
-  console.log(`replay with: SEED=${result.seed} node test/simulation/run.ts`);
+  console.log(`replay with: SEED=${result.seed} node test/simulation/main.ts`);
 }
 
 const only = numberOf('SEED');
