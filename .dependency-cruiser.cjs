@@ -8,10 +8,11 @@ module.exports = {
   forbidden: [
     {
       name: 'no-cycles',
-      comment: 'Two files that need each other are one concept, or miss a third.',
+      comment:
+        'Two files that need each other at run time are one concept, or miss a third. Types alone may point back.',
       severity: 'error',
       from: {},
-      to: { circular: true },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
       name: 'no-unresolvable',
@@ -124,7 +125,9 @@ module.exports = {
     },
   ],
   options: {
-    doNotFollow: { path: 'node_modules' },
+    // Integration tests use `await using`, which the parser below does not know yet. They are outside every layer; the
+    // price is that only oxlint looks for cycles among them.
+    doNotFollow: { path: ['node_modules', '^test/integration/'] },
     exclude: { path: '^proto/generated/' },
     // TypeScript 7 has no JavaScript API for other tools to parse with; swc reads the same language.
     parser: 'swc',
