@@ -62,7 +62,7 @@ const REQUIRED = {
   slowWindow: ['freeze'],
   wallClockJump: ANY,
   stagingFull: ANY,
-  stagingSyncFailed: SENDING,
+  stagingSyncFailed: ['mark', 'checkpoint'],
   bitRot: ANY,
   silentDisk: ANY,
   stagingOnSource: ANY,

@@ -29,6 +29,7 @@ export class SimulatedProcess {
   readonly #onDeath: ((stepName: string) => void)[] = [];
   readonly #stepNames: Map<string, number>;
   #alive = true;
+  #observed = false;
   #plan: KillPlan | null = null;
   #onStep: () => void = () => undefined;
 
@@ -59,6 +60,18 @@ export class SimulatedProcess {
   /** The process dies at the `occurrence`th step of that name from now (of any name when null). */
   planKill(stepName: string | null, occurrence: number, moment: KillMoment): void {
     this.#plan = { stepName, remaining: occurrence, moment };
+  }
+
+  /** Looks at the process from outside: what it calls meanwhile is no step. Null when it is dead. */
+  observe<T>(look: () => T): T | null {
+    if (!this.#alive) return null;
+    const before = this.#observed;
+    this.#observed = true;
+    try {
+      return look();
+    } finally {
+      this.#observed = before;
+    }
   }
 
   kill(stepName = 'at rest'): void {
@@ -126,6 +139,7 @@ export class SimulatedProcess {
   }
 
   #count(stepName: string): KillMoment | null {
+    if (this.#observed) return null;
     this.#onStep();
     if (!this.#alive) return 'before';
     this.#stepNames.set(stepName, (this.#stepNames.get(stepName) ?? 0) + 1);

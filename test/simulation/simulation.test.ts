@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 
-const RUNNER = fileURLToPath(new URL('./run.ts', import.meta.url));
+const RUNNER = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** Enough that every required pair of fault and step comes up with a wide margin; `make simulate` runs any number. */
 const SEEDS = 120;
 const TIMEOUT_MILLISECONDS = 900_000;

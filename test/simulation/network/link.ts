@@ -9,7 +9,7 @@ import { encodeFrame, FrameDecoder, type DecodedFrame, type Frame, type FrameCon
 import { LmsError, toLmsError } from '@lms/errors';
 import type { SimulatedProcess } from '../process.ts';
 import type { Random } from '../time/random.ts';
-import { Pipe } from './pipe.ts';
+import type { Pipe } from './pipe.ts';
 
 const RUBBISH = 0x5a;
 

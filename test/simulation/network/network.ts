@@ -47,9 +47,10 @@ export class Network {
   listener: Listener | null = null;
   /** The network is down, or the manager is away and nobody says where the server is. */
   unreachable = false;
-  shape: PipeShape = { capacityBytes: 512 * 1024, latencyMicroseconds: 300 };
+  readonly #shape: PipeShape;
 
-  constructor(scheduler: Scheduler, random: Random, observer: NetworkObserver) {
+  constructor(scheduler: Scheduler, random: Random, shape: PipeShape, observer: NetworkObserver) {
+    this.#shape = shape;
     this.#scheduler = scheduler;
     this.#random = random;
     this.#observer = observer;
@@ -127,8 +128,8 @@ export class Network {
 
   #open(agentProcess: SimulatedProcess, listener: Listener): FrameConnection {
     const random = this.#random;
-    const toServer = new Pipe(this.#scheduler, random.fork(), this.shape);
-    const toAgent = new Pipe(this.#scheduler, random.fork(), this.shape);
+    const toServer = new Pipe(this.#scheduler, random.fork(), this.#shape);
+    const toAgent = new Pipe(this.#scheduler, random.fork(), this.#shape);
     const agent = new Endpoint(agentProcess, toServer, toAgent, random.fork(), {
       sent: (frame) => this.#observer.agentSent(frame, agentProcess),
       received: (frame) => this.#observer.agentReceived(frame, agentProcess),

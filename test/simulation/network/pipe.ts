@@ -6,6 +6,7 @@ import type { LinkEnd } from './link.ts';
 export interface PipeShape {
   readonly capacityBytes: number;
   readonly latencyMicroseconds: number;
+  readonly bytesPerSecond: number;
 }
 
 export class Pipe {
@@ -49,7 +50,7 @@ export class Pipe {
   put(segment: Uint8Array): void {
     if (this.#silent || this.#discarding || this.#ending) return;
     this.#bytes += segment.byteLength;
-    this.#arrive(() => this.#arrived.push(segment));
+    this.#arrive(segment.byteLength, () => this.#arrived.push(segment));
   }
 
   take(): Uint8Array | null {
@@ -79,7 +80,7 @@ export class Pipe {
       this.onReadable();
       return;
     }
-    this.#arrive(() => {
+    this.#arrive(0, () => {
       this.#endedAs = as;
     });
   }
@@ -100,10 +101,10 @@ export class Pipe {
     this.#silent = true;
   }
 
-  #arrive(effect: () => void): void {
-    const { latencyMicroseconds } = this.#shape;
+  #arrive(bytes: number, effect: () => void): void {
+    const { latencyMicroseconds, bytesPerSecond } = this.#shape;
     const at = Math.max(
-      this.#lastArrivalMicroseconds,
+      this.#lastArrivalMicroseconds + Math.ceil((bytes * 1_000_000) / bytesPerSecond),
       this.#scheduler.nowMicroseconds + latencyMicroseconds + this.#random.latency(latencyMicroseconds / 2),
     );
     this.#lastArrivalMicroseconds = at;

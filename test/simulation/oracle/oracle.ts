@@ -59,6 +59,13 @@ export class Oracle {
     this.#acknowledged.set(sequence, checkpointId);
   }
 
+  /** An instant (of the history) at which all disks were as this acknowledged point: the last such. */
+  instantOf(sequence: number): number | null {
+    const checkpointId = this.#acknowledged.get(sequence);
+    const position = checkpointId === undefined ? undefined : this.#positions.get(checkpointId);
+    return position === undefined ? null : this.#world.timeline.timeOfChange(position);
+  }
+
   /** Retention (or an operator) deleted these, rightly. */
   deleted(sequences: readonly number[]): void {
     for (const sequence of sequences) this.#acknowledged.delete(sequence);
@@ -91,6 +98,45 @@ export class Oracle {
       this.#positions.set(point.checkpointId, position);
       this.#checkConsistency(point);
       this.#pointsChecked++;
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /**
+   * R15: after a byte of the store has rotted. False when no point shows it; throws when verify does not name exactly the
+   * blocks that are not what they were.
+   */
+  async checkRot(store: StagingStore): Promise<boolean> {
+    let found = false;
+    for (const { sequence, checkpointId } of store.points()) {
+      const changed = await this.#changedBlocks(store, sequence, this.#positions.get(checkpointId));
+      const report = await store.verifyPoint(sequence, new AbortController().signal);
+      if (changed > report.mismatchedBlocks) {
+        throw new OracleViolation(
+          'R15',
+          `point ${sequence}: ${changed} blocks rotted, verify found ${report.mismatchedBlocks}`,
+        );
+      }
+      found ||= changed > 0;
+    }
+    return found;
+  }
+
+  async #changedBlocks(store: StagingStore, sequence: number, position: number | undefined): Promise<number> {
+    if (position === undefined) throw new Error(`point ${sequence} was never checked`);
+    const content = this.#world.timeline.contentAfter(position);
+    const reader = await store.openPoint(sequence);
+    try {
+      let changed = 0;
+      for (const { diskIndex, sizeBytes } of reader.point.disks) {
+        for (let offset = 0; offset < sizeBytes; offset += BLOCK_SIZE_BYTES) {
+          const block = new Uint8Array(Math.min(BLOCK_SIZE_BYTES, sizeBytes - offset));
+          await reader.read(diskIndex, offset, block);
+          if (findDifference(block, content[diskIndex] as Uint32Array, offset / SECTOR_BYTES) !== null) changed++;
+        }
+      }
+      return changed;
     } finally {
       await reader.close();
     }

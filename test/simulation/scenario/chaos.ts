@@ -11,7 +11,7 @@ import type { History } from './history.ts';
 import { STRIKES } from './strikes.ts';
 
 /** Longest wait for a step to come up. */
-const AIM_MICROSECONDS = 12_000_000;
+const AIM_MICROSECONDS = 8_000_000;
 /** Chance of each port call within the step to be the one. */
 const STRIKE_CHANCE = 0.15;
 
@@ -35,11 +35,13 @@ export class Chaos {
   async rage(microseconds: number, faults: readonly Fault[]): Promise<void> {
     const { scheduler } = this.#history;
     const end = scheduler.nowMicroseconds + microseconds;
+    const aims = faults.flatMap(aimsOf);
+    // The initial sync comes only once.
+    this.#aim = this.#random.pick(aims.filter(({ step }) => step === 'initialSync'));
     while (scheduler.nowMicroseconds < end) {
-      await scheduler.pause(this.#random.between(100_000, 4_000_000));
-      const fault = this.#random.pick(faults);
-      const steps = requiredSteps(fault);
-      this.#aim = { fault, step: steps.length === 0 ? null : this.#random.pick(steps) };
+      await scheduler.pause(this.#random.between(50_000, 2_000_000));
+      this.#aim = this.#random.pick(aims);
+      if (this.#aim.step !== null) this.#history.provoke(this.#aim.step);
       const giveUp = Math.min(end, scheduler.nowMicroseconds + AIM_MICROSECONDS);
       while (this.#aim !== null && scheduler.nowMicroseconds < giveUp) await scheduler.pause(50_000);
       this.#aim = null;
@@ -67,4 +69,10 @@ export class Chaos {
     load.rawWriters = this.#random.chance(0.3);
     load.discards = this.#random.chance(0.5);
   }
+}
+
+/** Each pair is as likely as any other, so that faults of many steps strike in each of them. */
+function aimsOf(fault: Fault): Aim[] {
+  const steps = requiredSteps(fault);
+  return steps.length === 0 ? [{ fault, step: null }] : steps.map((step) => ({ fault, step }));
 }

@@ -62,6 +62,7 @@ export class History {
   #failure: Error | null = null;
   #finished = false;
   #digest = 0;
+  #requests = 0;
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -82,7 +83,7 @@ export class History {
       diskIds: profile.source.disks.map(({ diskId }) => diskId),
     });
     this.chaos = new Chaos(this, this.random.fork());
-    this.network = new Network(scheduler, random.fork(), {
+    this.network = new Network(scheduler, random.fork(), profile.network, {
       agentSent: (frame, process) => this.#agentSent(frame, process),
       agentReceived: (frame, process) => this.#agentReceived(frame, process),
       waiting: (end, bytes) => this.#checkMemory(end, bytes),
@@ -142,12 +143,39 @@ export class History {
     this.#finished = true;
   }
 
+  /** What an operator (or a network that reconnects) can do to bring a step of the protocol about. */
+  provoke(step: ProtocolStep): void {
+    const { agent } = this.source;
+    if (agent === null || agent.stopping) return;
+    if (step === 'connect') for (const link of this.network.links) this.network.break(link, 'reset');
+    // In the agent's own time: it may die of it, and not whoever asks.
+    if (step === 'rescan') void Promise.resolve().then(() => agent.replicator.rescan());
+    if (step === 'freeze') void this.#requestPoint(agent, 'filesystem');
+    if (step === 'window' || step === 'checkpoint') void this.#requestPoint(agent, 'crash');
+  }
+
+  /** R16 for points on demand: not older than the request, and of the consistency that was asked for. */
+  async #requestPoint(agent: AgentHost, consistency: 'crash' | 'filesystem'): Promise<void> {
+    const askedAt = this.nowMicroseconds;
+    const outcome = await agent.createPoint(`request-${++this.#requests}`, consistency, 20_000);
+    this.log(`point on demand: ${outcome.state} ${outcome.state === 'failed' ? outcome.message : outcome.sequence}`);
+    if (outcome.state === 'failed' || !agent.process.alive) return;
+    if (consistency === 'filesystem' && outcome.consistency !== 'filesystem') {
+      this.fail(new OracleViolation('R16', `point ${outcome.sequence} was asked for as filesystem-consistent`));
+    }
+    const instant = this.oracle.instantOf(outcome.sequence);
+    if (instant !== null && instant < askedAt) {
+      this.fail(new OracleViolation('R16', `point ${outcome.sequence} is older than the request that it answers`));
+    }
+  }
+
   async run(): Promise<HistoryResult> {
     const onRejection = (reason: unknown): void => {
       if (!(reason instanceof ProcessKilled)) this.fail(reason instanceof Error ? reason : new Error(String(reason)));
     };
     process.on('unhandledRejection', onRejection);
     try {
+      this.#fillDisks();
       this.staging.start();
       this.source.start();
       this.profile.story(this).then(
@@ -184,7 +212,7 @@ export class History {
     const before = this.oracle.acknowledgedCount === 0 ? 0 : this.newestAcknowledged;
     for (;;) {
       await this.scheduler.pause(250_000);
-      const status = this.source.agent?.replicator.status();
+      const status = this.source.agent?.status;
       if (status?.state === 'CONTINUOUS' && this.newestAcknowledged > before && this.#newestIsOfNow(began)) return;
       if (this.nowMicroseconds - began > CONVERGENCE_MICROSECONDS) {
         throw new OracleViolation('liveness', `not converged: ${JSON.stringify(status)}`);
@@ -212,6 +240,17 @@ export class History {
     const replicas = this.staging.replicas;
     if (replicas === null) throw new Error('no replication server runs');
     await this.checkStore(await replicas.replica(MACHINE_ID).store());
+  }
+
+  /** What the disks held before the history began. */
+  #fillDisks(): void {
+    for (const disk of this.source.disks) {
+      for (let sector = 0; sector < disk.sectors;) {
+        const count = Math.min(this.random.between(1, 300), disk.sectors - sector);
+        if (this.random.chance(this.profile.contentShare)) disk.change(sector, count, this.timeline.newVersion());
+        sector += count;
+      }
+    }
   }
 
   #checkMemory(end: 'agent' | 'server', bytes: number): void {

@@ -6,6 +6,7 @@ import {
   BLOCK_SIZE_BYTES,
   createDigester,
   DIGEST_BYTES,
+  type Digester,
   PROTOCOL_VERSION,
   type Frame,
   type FrameConnection,
@@ -37,7 +38,7 @@ export function startSecondAgent(history: History, random: Random): void {
 export function sendHostileFrames(history: History, random: Random): void {
   void intrude(history, 'hostileFrames', async (connection, answer) => {
     const digester = createDigester(answer.digestKey.slice());
-    await connection.send(chooseHostileFrame(random, answer, digester.digestBlocks));
+    await connection.send(chooseHostileFrame(random, answer, digester));
     await history.scheduler.pause(1_000_000);
     const reply = await connection.receive();
     if (reply?.type !== 'error') throw new Error(`a hostile frame was answered by ${reply?.type ?? 'an orderly end'}`);
@@ -45,13 +46,9 @@ export function sendHostileFrames(history: History, random: Random): void {
   });
 }
 
-function chooseHostileFrame(
-  random: Random,
-  answer: HelloAnswerFrame,
-  digestBlocks: (data: Uint8Array) => Uint8Array,
-): Frame {
+function chooseHostileFrame(random: Random, answer: HelloAnswerFrame, digester: Digester): Frame {
   const payload = new Uint8Array(BLOCK_SIZE_BYTES).fill(0xee);
-  const digests = digestBlocks(payload);
+  const digests = digester.digestBlocks(payload);
   const write = { type: 'write', diskIndex: 0, blockCount: 1, codec: 'raw', rawLengthBytes: payload.length } as const;
   return random.pick<Frame>([
     { ...write, firstBlock: 0, digests: new Uint8Array(DIGEST_BYTES).fill(1), payload },

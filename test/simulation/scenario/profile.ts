@@ -1,46 +1,59 @@
 /** What kind of machine a history is about, and what story it tells: chosen by the seed. */
-import type { SourceShape } from '../source/source-machine.ts';
+import type { PipeShape } from '../network/pipe.ts';
+import { FIRST_BOOT_ID, type SourceShape } from '../source/source-machine.ts';
 import type { Load } from '../source/writers.ts';
 import type { Random } from '../time/random.ts';
 import type { StagingWorld } from '../staging/staging-host.ts';
-import { FAULTS, type Fault } from '../faults.ts';
 import type { History } from './history.ts';
+import { everythingGoesWrong, managerAway, silentDisk, stagingOnSource } from './stories.ts';
 
 const BLOCK = 65_536;
-/** Those that a story of its own tells, or that take too long for every history. */
-const SPECIAL: readonly Fault[] = ['silentDisk', 'stagingOnSource', 'bitRot', 'managerAwayForAnHour'];
-const MIXED_FAULTS = FAULTS.filter((fault) => !SPECIAL.includes(fault));
 
 export interface Profile {
   readonly source: SourceShape;
   readonly staging: Pick<StagingWorld, 'bootId' | 'wholeDiskNumbers' | 'assignment' | 'canClone'>;
+  readonly network: PipeShape;
+  /** How much of the disks holds something at the start. */
+  readonly contentShare: number;
   readonly load: Load;
   readonly story: (history: History) => Promise<void>;
 }
 
-export function chooseProfile(_seed: number, random: Random): Profile {
-  const blocks = (): number => random.between(24, 80) * BLOCK;
+/** Of so many histories, one each tells a special story. */
+const SPECIAL_EVERY = 40;
+const SPECIAL_STORIES: Readonly<Record<number, Profile['story']>> = {
+  5: silentDisk,
+  15: stagingOnSource,
+  25: managerAway,
+};
+const STAGING_BOOT = 'boot-of-the-staging-host';
+
+export function chooseProfile(seed: number, random: Random): Profile {
+  const story = SPECIAL_STORIES[seed % SPECIAL_EVERY] ?? everythingGoesWrong;
+  const blocks = (): number => random.between(24, 64) * BLOCK;
+  const disks = [
+    diskShape(0, blocks(), false),
+    // The last block is short.
+    diskShape(1, blocks() - 512 * random.between(1, 127), story === silentDisk),
+  ];
+  const onSource = story === stagingOnSource;
   return {
     source: {
-      disks: [
-        diskShape(0, blocks(), false),
-        // The last block is short.
-        diskShape(1, blocks() - 512 * random.between(1, 127), false),
-      ],
+      disks,
       processors: random.between(1, 4),
       ringCapacity: random.pick([2_000, 20_000]),
       poolBuffers: random.between(2, 6),
-      mountedDisks: random.pick([[], [0], [0, 1], [0, 1]]),
+      mountedDisks: random.pick([[], [0], [0, 1], [0, 1], [0, 1]]),
       settings: {
-        pointIntervalSeconds: random.between(1, 5),
-        freezeIntervalSeconds: random.between(2, 10),
+        pointIntervalSeconds: random.between(1, 4),
+        freezeIntervalSeconds: random.between(1, 6),
         freezing: true,
         compression: 'off',
       },
     },
     staging: {
-      bootId: 'boot-of-the-staging-host',
-      wholeDiskNumbers: [8 << 20],
+      bootId: onSource ? FIRST_BOOT_ID : STAGING_BOOT,
+      wholeDiskNumbers: onSource ? [8 << 20, ...disks.map(({ deviceNumber }) => deviceNumber)] : [8 << 20],
       canClone: random.chance(0.5),
       assignment: {
         retention: [
@@ -49,8 +62,14 @@ export function chooseProfile(_seed: number, random: Random): Profile {
         ],
       },
     },
+    network: {
+      capacityBytes: random.pick([64, 512, 2048]) * 1024,
+      latencyMicroseconds: random.pick([200, 2_000, 20_000]),
+      bytesPerSecond: random.pick([1_500_000, 20_000_000, 500_000_000]),
+    },
+    contentShare: random.pick([0, 0.5, 0.9]),
     load: { writesPerSecond: random.pick([5, 20, 60]), rawWriters: random.chance(0.3), discards: random.chance(0.7) },
-    story: mixedStory,
+    story,
   };
 }
 
@@ -64,10 +83,4 @@ function diskShape(index: number, sizeBytes: number, silent: boolean): SourceSha
     sizeBytes,
     silent,
   };
-}
-
-async function mixedStory(history: History): Promise<void> {
-  await history.chaos.rage(history.random.between(30_000_000, 60_000_000), MIXED_FAULTS);
-  await history.converge();
-  await history.checkEverything();
 }

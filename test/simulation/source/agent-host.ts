@@ -9,6 +9,7 @@ import {
   Replicator,
   type PointOutcome,
   type ReplicationSettings,
+  type ReplicationStatus,
   type SourceDisk,
 } from '../../../services/agent/src/core/index.ts';
 import type { ProtocolStep } from '../faults.ts';
@@ -137,15 +138,20 @@ export class AgentHost {
     return this.replicator.createPoint({ requestId, consistency, timeoutMilliseconds, traceparent: '' });
   }
 
+  /** Null when the process is dead. */
+  get status(): ReplicationStatus | null {
+    return this.process.observe(() => this.replicator.status());
+  }
+
   get step(): ProtocolStep {
     if (this.freezer.freezing) return 'freeze';
     if (this.#phase === 'send' || this.#phase === 'commit') return 'checkpoint';
     if (this.#phase !== null) return 'window';
     if (!this.#greeted) return 'connect';
     if (this.#marksOpen > 0) return 'mark';
-    const { state } = this.replicator.status();
+    const state = this.status?.state;
     if (state === 'INITIAL_SYNC') return 'initialSync';
     if (state === 'RESCAN') return 'rescan';
-    return state === 'INITIATING' || state === 'DISCONNECTED' ? 'connect' : 'continuous';
+    return state === undefined || state === 'INITIATING' || state === 'DISCONNECTED' ? 'connect' : 'continuous';
   }
 }

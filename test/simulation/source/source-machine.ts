@@ -14,6 +14,8 @@ import { SimulatedDisk, type DiskShape } from './disk.ts';
 import { MountedFileSystem } from './mounts.ts';
 import { startWriters, type Load } from './writers.ts';
 
+export const FIRST_BOOT_ID = 'boot-1';
+
 export interface SourceShape {
   readonly disks: readonly DiskShape[];
   readonly processors: number;

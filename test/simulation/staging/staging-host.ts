@@ -141,6 +141,19 @@ export class StagingHost {
     this.storage.capacityBytes = ROOMY_BYTES;
   }
 
+  /** The medium rots: one byte of one file is another one. */
+  flipByte(): void {
+    const { random } = this.#world;
+    const files = [...this.storage.tree.files()].filter(({ size }) => size >= 4096);
+    if (files.length === 0) throw new Error('the staging folder holds no data');
+    const file = random.pick(files);
+    const offset = random.below(file.size);
+    const byte = new Uint8Array(1);
+    file.read(offset, byte);
+    byte[0] = (byte[0] as number) ^ (1 << random.below(8));
+    file.write(offset, byte);
+  }
+
   /** Runs `act` outside of time and without faults: how the oracle reads. */
   async undisturbed<Result>(act: () => Promise<Result>): Promise<Result> {
     this.#undisturbed++;
