@@ -85,7 +85,7 @@ async function trimmer(world: WriterWorld): Promise<void> {
 }
 
 /** Writes record after record: to the last disk, and only when that is done to the first. The oracle checks the order. */
-export async function runOrderedWriter(world: WriterWorld, ledger: OrderedLedger): Promise<void> {
+async function runOrderedWriter(world: WriterWorld, ledger: OrderedLedger): Promise<void> {
   const { random, load, boot, blockLayer } = world;
   const first = world.disks.at(-1) as SimulatedDisk;
   const second = world.disks[0] as SimulatedDisk;
