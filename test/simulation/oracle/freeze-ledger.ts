@@ -7,9 +7,18 @@ interface Interval {
   toMicroseconds: number;
 }
 
+/** R17: nothing stays frozen longer than 2 s after FIFREEZE returned; a thaw takes a moment of its own. */
+const LONGEST_FREEZE_MICROSECONDS = 2_050_000;
+
 export class FreezeLedger {
+  readonly #broken: (message: string) => void;
   readonly #mounted: Interval[] = [];
   readonly #frozen: Interval[] = [];
+
+  /** `broken` is told when a file system was frozen for too long. */
+  constructor(broken: (message: string) => void) {
+    this.#broken = broken;
+  }
 
   mounted(mount: MountedFileSystem, atMicroseconds: number): void {
     this.#mounted.push({ mount, fromMicroseconds: atMicroseconds, toMicroseconds: Number.POSITIVE_INFINITY });
@@ -27,8 +36,24 @@ export class FreezeLedger {
 
   thawed(mount: MountedFileSystem, atMicroseconds: number): void {
     for (const interval of this.#frozen) {
-      if (interval.mount === mount) interval.toMicroseconds = Math.min(interval.toMicroseconds, atMicroseconds);
+      if (interval.mount !== mount || interval.toMicroseconds !== Number.POSITIVE_INFINITY) continue;
+      interval.toMicroseconds = atMicroseconds;
+      this.#checkLength(interval, atMicroseconds);
     }
+  }
+
+  /** Nothing that we froze before then may still be frozen. */
+  requireThawed(frozenBeforeMicroseconds: number, why: string): void {
+    for (const { mount, fromMicroseconds, toMicroseconds } of this.#frozen) {
+      if (fromMicroseconds > frozenBeforeMicroseconds || toMicroseconds !== Number.POSITIVE_INFINITY) continue;
+      if (mount.frozenByUs) this.#broken(`${mount.mountPoint} is still frozen ${why}`);
+    }
+  }
+
+  #checkLength({ mount, fromMicroseconds }: Interval, atMicroseconds: number): void {
+    const microseconds = atMicroseconds - fromMicroseconds;
+    if (!mount.wasFrozenByUs || microseconds <= LONGEST_FREEZE_MICROSECONDS) return;
+    this.#broken(`${mount.mountPoint} was frozen for ${Math.round(microseconds / 1000)} ms`);
   }
 
   /** Also true when nothing was mounted. */

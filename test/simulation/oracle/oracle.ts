@@ -5,9 +5,15 @@
  * the cores. What it reads comes through the store's own `PointReader`, as a launch or an export would.
  */
 import { createDigester, equalDigests, BLOCK_SIZE_BYTES, DIGEST_BYTES } from '@lms/block-stream';
-import type { PointReader, StagedPoint, StagingStore } from '../../../services/replication-server/src/index.ts';
+import type {
+  PointReader,
+  RetentionRow,
+  StagedPoint,
+  StagingStore,
+} from '../../../services/replication-server/src/index.ts';
 import type { WallClock } from '../time/simulated-clock.ts';
 import type { FreezeLedger } from './freeze-ledger.ts';
+import { mayBeDeleted } from './retention-judge.ts';
 import { findDifference, SECTOR_BYTES, type Timeline } from './timeline.ts';
 
 export class OracleViolation extends Error {
@@ -31,6 +37,8 @@ export class Oracle {
   readonly #acknowledged = new Map<number, string>();
   /** Instants (of the history) that were found to be right, by checkpoint id: later checks compare with the same. */
   readonly #positions = new Map<string, number>();
+  /** Every point that the store ever listed. */
+  readonly #known = new Map<number, StagedPoint>();
   #pointsChecked = 0;
   #blocksChecked = 0;
 
@@ -66,18 +74,21 @@ export class Oracle {
     return position === undefined ? null : this.#world.timeline.timeOfChange(position);
   }
 
-  /** Retention (or an operator) deleted these, rightly. */
-  deleted(sequences: readonly number[]): void {
-    for (const sequence of sequences) this.#acknowledged.delete(sequence);
-  }
-
-  /** R12: whatever was acknowledged and not deleted since is there. */
-  checkSurvivors(points: readonly StagedPoint[], mayBeDeleted: (point: number) => boolean): void {
+  /** R12: whatever was acknowledged is there, unless retention had the right to delete it. */
+  checkSurvivors(
+    points: readonly StagedPoint[],
+    rows: readonly RetentionRow[],
+    stagingNowsMicroseconds: readonly number[],
+  ): void {
+    for (const point of points) this.#known.set(point.sequence, point);
     const bySequence = new Map(points.map((point) => [point.sequence, point]));
+    const all = [...this.#known.values()];
     for (const [sequence, checkpointId] of this.#acknowledged) {
       const point = bySequence.get(sequence);
       if (point === undefined) {
-        if (!mayBeDeleted(sequence)) throw new OracleViolation('R12', `acknowledged point ${sequence} is gone`);
+        if (!mayBeDeleted(sequence, all, rows, stagingNowsMicroseconds)) {
+          throw new OracleViolation('R12', `acknowledged point ${sequence} is gone, and retention keeps it`);
+        }
         this.#acknowledged.delete(sequence);
       } else if (point.checkpointId !== checkpointId) {
         throw new OracleViolation('R18', `point ${sequence} is of another checkpoint than was acknowledged`);

@@ -24,6 +24,8 @@ const LIMIT_EVENTS = 3_000_000;
 /** Back-offs, silences and rescans may add up; nothing may take longer than this to come right. */
 const CONVERGENCE_MICROSECONDS = 600_000_000;
 const TRACE_LINES = 400;
+/** The guardian's notice of a closed pipe, and its thaw. */
+const THAW_AFTER_DEATH_MICROSECONDS = 100_000;
 /** R10: what each end may keep waiting, with one frame more than its window for what is under way. */
 const WAITING_BYTES = { agent: 6 * 1024 * 1024, server: 10 * 1024 * 1024 } as const;
 
@@ -54,7 +56,7 @@ export class History {
   readonly oracle: Oracle;
   readonly sourceClock: WallClock;
   readonly stagingClock: WallClock;
-  readonly freezes = new FreezeLedger();
+  readonly freezes = new FreezeLedger((message) => this.fail(new OracleViolation('R17', message)));
   readonly timeline: Timeline;
   readonly chaos: Chaos;
   readonly #seed: number;
@@ -62,6 +64,8 @@ export class History {
   #failure: Error | null = null;
   #finished = false;
   #digest = 0;
+  /** By checkpoint id: its point may not name an earlier instant. */
+  readonly #attemptBegan = new Map<string, number>();
   #requests = 0;
 
   constructor(seed: number) {
@@ -102,6 +106,7 @@ export class History {
       log,
       fired: (fault) => this.fired(fault),
       beforeStep: () => this.chaos.beforeStep(),
+      agentDied: () => this.#requireThawSoon(),
     });
     this.staging = new StagingHost({
       ...profile.staging,
@@ -113,7 +118,10 @@ export class History {
       beforeStep: () => this.chaos.beforeStep(),
       observer: {
         committed: (store, point) => this.#guard(() => this.#committed(store, point.sequence)),
-        pointsChanged: () => undefined,
+        pointsChanged: (points) =>
+          void this.#guard(async () =>
+            this.oracle.checkSurvivors(points, profile.staging.assignment.retention, this.stagingClock.allNows()),
+          ),
         opened: (store) => this.#guard(() => this.checkStore(store)),
       },
     });
@@ -208,6 +216,7 @@ export class History {
   async converge(): Promise<void> {
     const began = this.nowMicroseconds;
     this.log('the quiet time begins');
+    this.scheduler.after(5_000_000, () => this.freezes.requireThawed(began, 'after all has become quiet'));
     this.load.writesPerSecond = 0;
     const before = this.oracle.acknowledgedCount === 0 ? 0 : this.newestAcknowledged;
     for (;;) {
@@ -230,7 +239,11 @@ export class History {
   /** After a process start: everything that was acknowledged is there and right. */
   async checkStore(store: Parameters<Oracle['checkPoint']>[0]): Promise<void> {
     await this.staging.undisturbed(async () => {
-      this.oracle.checkSurvivors(store.points(), () => true);
+      this.oracle.checkSurvivors(
+        store.points(),
+        this.profile.staging.assignment.retention,
+        this.stagingClock.allNows(),
+      );
       for (const { sequence } of store.points()) await this.oracle.checkPoint(store, sequence);
     });
   }
@@ -253,6 +266,12 @@ export class History {
     }
   }
 
+  /** R17: the guardian outlives the agent, and thaws at once. What is being frozen is thawed when FIFREEZE returns. */
+  #requireThawSoon(): void {
+    const died = this.nowMicroseconds;
+    this.scheduler.after(THAW_AFTER_DEATH_MICROSECONDS, () => this.freezes.requireThawed(died, 'after the agent died'));
+  }
+
   #checkMemory(end: 'agent' | 'server', bytes: number): void {
     const limit = WAITING_BYTES[end];
     if (bytes > limit)
@@ -261,7 +280,9 @@ export class History {
 
   async #committed(store: Parameters<Oracle['checkPoint']>[0], sequence: number): Promise<void> {
     this.log(`server: point ${sequence} committed`);
-    await this.staging.undisturbed(() => this.oracle.checkPoint(store, sequence));
+    const checkpointId = store.lastCheckpoint()?.checkpointId ?? '';
+    const notBefore = this.#attemptBegan.get(checkpointId) ?? 0;
+    await this.staging.undisturbed(() => this.oracle.checkPoint(store, sequence, notBefore));
   }
 
   async #guard(check: () => Promise<void>): Promise<void> {
@@ -275,6 +296,9 @@ export class History {
   #agentSent(frame: Frame, process: SimulatedProcess): void {
     const agent = this.#agentOf(process);
     agent?.sent(frame);
+    if (frame.type === 'checkpoint' && agent !== null) {
+      this.#attemptBegan.set(frame.checkpointId, agent.attemptBeganMicroseconds);
+    }
     if (frame.type === 'write' || frame.type === 'zero') {
       this.log(`agent sent ${frame.type} disk ${frame.diskIndex} blocks ${frame.firstBlock}+${frame.blockCount}`);
     } else if (frame.type !== 'heartbeat')

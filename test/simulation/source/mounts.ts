@@ -68,6 +68,11 @@ export class MountedFileSystem {
     return this.#state !== 'thawed' && this.#frozenByUs;
   }
 
+  /** Of the last freeze. */
+  get wasFrozenByUs(): boolean {
+    return this.#frozenByUs;
+  }
+
   get dirtyPages(): number {
     return this.#dirtyPages.length;
   }

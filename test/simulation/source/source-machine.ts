@@ -39,6 +39,7 @@ export interface SourceWorld {
   readonly log: (line: string) => void;
   readonly fired: (fault: Fault) => void;
   readonly beforeStep: (agent: AgentHost) => void;
+  readonly agentDied: () => void;
 }
 
 export class SourceMachine {
@@ -133,6 +134,7 @@ export class SourceMachine {
     this.#world.log('agent started');
     agent.process.onDeath((stepName) => {
       this.#world.network.processDied(agent.process);
+      this.#world.agentDied();
       const { random, log } = this.#world;
       log(`agent died at ${stepName}`);
       boot.after(random.between(20_000, 3_000_000), () => this.startAgent());

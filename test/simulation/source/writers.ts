@@ -84,32 +84,6 @@ async function trimmer(world: WriterWorld): Promise<void> {
   else await mount.write(disk, [request]);
 }
 
-/** Writes record after record: to the last disk, and only when that is done to the first. The oracle checks the order. */
-async function runOrderedWriter(world: WriterWorld, ledger: OrderedLedger): Promise<void> {
-  const { random, load, boot, blockLayer } = world;
-  const first = world.disks.at(-1) as SimulatedDisk;
-  const second = world.disks[0] as SimulatedDisk;
-  for (;;) {
-    await boot.pause(load.writesPerSecond === 0 ? IDLE_MICROSECONDS : random.latency(4_000_000 / load.writesPerSecond));
-    if (load.writesPerSecond === 0) continue;
-    ledger.record++;
-    for (const disk of [first, second]) {
-      const sector = disk === first ? ledger.firstSector : ledger.secondSector;
-      const request: Request = { kind: 'write', ranges: [{ sector, count: 1 }], fate: 'done' };
-      const mount = world.mounts().find((candidate) => candidate.disks.includes(disk));
-      if (mount === undefined) await blockLayer.submit(disk, request);
-      else await mount.write(disk, [request]);
-    }
-  }
-}
-
-/** Where the ordered writer keeps its records. */
-export interface OrderedLedger {
-  readonly firstSector: number;
-  readonly secondSector: number;
-  record: number;
-}
-
 function chooseWrite(world: WriterWorld, disk: SimulatedDisk): Request {
   const { random, fired } = world;
   const kind: RequestKind = random.chance(0.85)

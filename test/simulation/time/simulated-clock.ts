@@ -30,6 +30,11 @@ export class WallClock {
     });
   }
 
+  /** What it shows now, and what it would show if it had never been set, or been set last to any earlier time. */
+  allNows(): readonly number[] {
+    return this.#segments.map(({ offsetMicroseconds }) => this.#scheduler.nowMicroseconds + offsetMicroseconds);
+  }
+
   /** The instants of the history at which this clock showed that time: several when it was set back. */
   instantsOf(wallMicroseconds: number): readonly number[] {
     const instants: number[] = [];
