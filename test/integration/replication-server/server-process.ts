@@ -158,7 +158,8 @@ export async function connectAgent(
         consistency: 'crash',
         instantMicroseconds: Date.now() * 1000,
         pauseMicroseconds: 0,
-        requestId: '',
+        // Asked for, so that retention leaves it alone whatever second it falls into.
+        requestId: checkpointId,
         traceparent,
       });
       return (await next(connection, 'checkpointAck')).sequence;
