@@ -5,6 +5,7 @@ import { checkFileSizes } from './file-sizes.ts';
 import { checkForbiddenText } from './forbidden-text.ts';
 import { checkGeneratedCode } from './generated-code.ts';
 import { checkPackages } from './packages.ts';
+import { checkSameCores } from './same-cores/check.ts';
 import { readTree } from './tree.ts';
 
 export interface Check {
@@ -38,6 +39,7 @@ export const CHECKS: readonly Check[] = [
     mend: "run 'make format'",
     run: command('prettier', '--check', '--log-level', 'warn', '.'),
   },
+  { name: 'same-cores', mend: '', run: async () => Promise.resolve(checkSameCores()) },
   { name: 'unused', mend: '', run: command('knip', '--no-progress', '--no-config-hints') },
   { name: 'generated-code', mend: '', run: checkGeneratedCode },
   { name: 'file-sizes', mend: '', run: async () => Promise.resolve(checkFileSizes(readTree())) },
