@@ -73,6 +73,11 @@ export class Network {
     });
   }
 
+  /** Whether a fault has broken it; not when one end closed it. */
+  isBroken(link: Link): boolean {
+    return this.#broken.has(link);
+  }
+
   break(link: Link, how: Break): void {
     this.#broken.add(link);
     const broken = new LmsError('UNAVAILABLE', `the connection broke: ${how}`);

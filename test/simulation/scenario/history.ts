@@ -123,6 +123,10 @@ export class History {
             this.oracle.checkSurvivors(points, profile.staging.assignment.retention, this.stagingClock.allNows()),
           ),
         opened: (store) => this.#guard(() => this.checkStore(store)),
+        sessionsOverlap: (running, started) =>
+          this.fail(new OracleViolation('R11', `session ${started} began while session ${running} was not over`)),
+        storeCalledByHostile: (call) =>
+          this.fail(new OracleViolation('R8', `the store's ${call} was called for a session that broke the protocol`)),
       },
     });
   }

@@ -12,9 +12,13 @@ import {
   type FrameConnection,
   type HelloAnswerFrame,
 } from '@lms/block-stream';
+import { OracleViolation } from '../oracle/oracle.ts';
 import { SimulatedProcess } from '../process.ts';
 import type { Random } from '../time/random.ts';
 import type { History } from './history.ts';
+
+/** How long the server may take to refuse a frame and to end the session. */
+const REFUSAL_MICROSECONDS = 10_000_000;
 
 /** A copy of the machine, with disks that have lived on: it writes its own content, marks it perhaps, and goes away. */
 export function startSecondAgent(history: History, random: Random): void {
@@ -34,16 +38,37 @@ export function startSecondAgent(history: History, random: Random): void {
   });
 }
 
-/** Well-formed frames that no session may accept. The store stays as it was. */
-export function sendHostileFrames(history: History, random: Random): void {
-  void intrude(history, 'hostileFrames', async (connection, answer) => {
-    const digester = createDigester(answer.digestKey.slice());
-    await connection.send(chooseHostileFrame(random, answer, digester));
-    await history.scheduler.pause(1_000_000);
-    const reply = await connection.receive();
-    if (reply?.type !== 'error') throw new Error(`a hostile frame was answered by ${reply?.type ?? 'an orderly end'}`);
+/** Well-formed frames that no session may accept: refused with PROTOCOL_VIOLATION, the session over, the store as it was. */
+export async function sendHostileFrames(history: History, random: Random): Promise<void> {
+  await intrude(history, 'hostileFrames', async (connection, answer, isExcused) => {
+    const frame = chooseHostileFrame(random, answer, createDigester(answer.digestKey.slice()));
+    if (isExcused()) return;
+    // While it waits nobody takes the session from it: the agent that comes back would end it in any case.
+    history.network.unreachable = true;
+    history.staging.sessionIsHostile(answer.fencingGeneration);
+    const verdict = await Promise.race([
+      judgeRefusal(connection, frame),
+      history.scheduler.pause(REFUSAL_MICROSECONDS).then(() => 'had no answer, or its session no end'),
+    ]);
+    history.network.unreachable = false;
+    if (isExcused()) return;
+    if (verdict !== null) history.fail(new OracleViolation('R8', `a hostile frame (${frame.type}) ${verdict}`));
     history.fired('hostileFrames');
   });
+}
+
+/** Null when the frame was refused as the rules demand, else how it was not. */
+async function judgeRefusal(connection: FrameConnection, frame: Frame): Promise<string | null> {
+  try {
+    await connection.send(frame);
+    const reply = await connection.receive();
+    if (reply?.type !== 'error') return `was answered by ${reply?.type ?? 'an end without a word'}`;
+    if (reply.code !== 'PROTOCOL_VIOLATION') return `was refused with ${reply.code}: ${reply.message}`;
+    const next = await connection.receive();
+    return next === null ? null : `did not end its session: ${next.type} came after the error`;
+  } catch (error) {
+    return `was not refused: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 function chooseHostileFrame(random: Random, answer: HelloAnswerFrame, digester: Digester): Frame {
@@ -81,14 +106,16 @@ function helloOf(random: Random, disks: Extract<Frame, { type: 'hello' }>['disks
 async function intrude(
   history: History,
   fault: 'secondAgent' | 'hostileFrames',
-  act: (connection: FrameConnection, answer: HelloAnswerFrame) => Promise<void>,
+  act: (connection: FrameConnection, answer: HelloAnswerFrame, isExcused: () => boolean) => Promise<void>,
 ): Promise<void> {
-  const { scheduler, network, random, profile } = history;
+  const { scheduler, network, random, profile, staging } = history;
   const process = new SimulatedProcess(fault, scheduler, new Map());
   let connection: FrameConnection | null = null;
   let greeted = false;
   try {
     connection = await network.connect(process, new AbortController().signal);
+    const server = staging.process;
+    const link = network.links.find(({ agentProcess }) => agentProcess === process);
     await connection.send(
       helloOf(
         random,
@@ -100,7 +127,10 @@ async function intrude(
     greeted = true;
     if (fault === 'secondAgent') history.fired(fault);
     history.log(`${fault}: session ${answer.fencingGeneration}`);
-    await act(connection, answer);
+    await act(connection, answer, () => {
+      const isNewest = staging.generation === answer.fencingGeneration;
+      return !isNewest || server === null || staging.process !== server || link === undefined || network.isBroken(link);
+    });
   } catch (error) {
     history.log(`${fault}: ${greeted ? '' : 'not greeted: '}${error instanceof Error ? error.message : String(error)}`);
   } finally {

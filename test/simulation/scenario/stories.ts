@@ -3,6 +3,7 @@ import { FAULTS, type Fault } from '../faults.ts';
 import { OracleViolation } from '../oracle/oracle.ts';
 import { MACHINE_ID } from '../staging/staging-host.ts';
 import type { History } from './history.ts';
+import { sendHostileFrames } from './intruder.ts';
 import { STRIKES } from './strikes.ts';
 
 /** Told by stories of their own. */
@@ -10,10 +11,11 @@ const SPECIAL: readonly Fault[] = ['silentDisk', 'stagingOnSource', 'bitRot', 'm
 const MIXED_FAULTS = FAULTS.filter((fault) => !SPECIAL.includes(fault));
 const SECOND = 1_000_000;
 
-/** Everything goes wrong, one after another; at last the medium rots. */
+/** Everything goes wrong, one after another; then somebody breaks the protocol, and at last the medium rots. */
 export async function everythingGoesWrong(history: History): Promise<void> {
   await history.chaos.rage(history.random.between(25 * SECOND, 45 * SECOND), MIXED_FAULTS);
   await history.converge();
+  await sendHostileFrames(history, history.random);
   await history.checkEverything();
   await rot(history);
 }

@@ -81,7 +81,7 @@ export const STRIKES: Readonly<Record<Fault, Strike>> = {
   },
   hostileFrames: (history, random) => {
     if (history.staging.process === null || history.network.unreachable) return false;
-    sendHostileFrames(history, random);
+    void sendHostileFrames(history, random);
     return true;
   },
   corruptedPayload: (history) => {

@@ -21,6 +21,7 @@ import { SimulatedProcess } from '../process.ts';
 import type { Random } from '../time/random.ts';
 import type { Scheduler } from '../time/scheduler.ts';
 import { simulatedClock, type WallClock } from '../time/simulated-clock.ts';
+import { watchStore, type FrameCall } from './watched-store.ts';
 
 export const MACHINE_ID = 'machine-1';
 const FLOOR_BYTES = 4 * 1024 * 1024;
@@ -35,6 +36,10 @@ export interface StagingObserver {
   pointsChanged(points: readonly StagedPoint[]): void;
   /** The store was opened by a new process. */
   opened(store: StagingStore): Promise<void>;
+  /** R8: the session that broke the protocol has its way with the store. */
+  storeCalledByHostile(call: FrameCall): void;
+  /** R11: a session began while the one before it could still change the store. */
+  sessionsOverlap(running: number, started: number): void;
 }
 
 export interface StagingWorld {
@@ -65,6 +70,7 @@ export class StagingHost {
   #process: SimulatedProcess | null = null;
   #replicas: MachineReplicas | null = null;
   #fencing = 0;
+  #hostileGeneration: number | null = null;
   #starts = 0;
   #undisturbed = 0;
   #plannedEnd: PlannedEnd | null = null;
@@ -92,6 +98,16 @@ export class StagingHost {
 
   get replicas(): MachineReplicas | null {
     return this.process === null ? null : this.#replicas;
+  }
+
+  /** The newest session's. */
+  get generation(): number {
+    return this.#fencing;
+  }
+
+  /** From now on this session has broken the protocol: nothing that it sent may reach the store. */
+  sessionIsHostile(generation: number): void {
+    this.#hostileGeneration = generation;
   }
 
   get endIsPlanned(): boolean {
@@ -223,6 +239,8 @@ export class StagingHost {
     const { random, wallClock, observer, log, assignment, bootId, wholeDiskNumbers } = this.#world;
     const fileSystem = this.storage.mount();
     let store: StagingStore | null = null;
+    /** Generation of the session that is not over yet. */
+    let running: number | null = null;
     return new MachineReplicas({
       clock: simulatedClock(process, wallClock),
       location: {
@@ -231,8 +249,15 @@ export class StagingHost {
       },
       fencing: { next: () => process.call('fencing.next', random.latency(500), () => ++this.#fencing) },
       observer: {
-        sessionStarted: (_machine, generation) => log(`server: session ${generation} started`),
-        sessionEnded: (_machine, error) => log(`server: session ended: ${error === null ? 'in order' : error.message}`),
+        sessionStarted: (_machine, generation) => {
+          log(`server: session ${generation} started`);
+          if (running !== null) observer.sessionsOverlap(running, generation);
+          running = generation;
+        },
+        sessionEnded: (_machine, error) => {
+          log(`server: session ended: ${error === null ? 'in order' : error.message}`);
+          running = null;
+        },
         aroundCheckpoint: async (_machine, _frame, commit) => {
           const point = await commit();
           if (store !== null) await observer.committed(store, point);
@@ -243,8 +268,10 @@ export class StagingHost {
       },
       openStore: async () => {
         const opened = await openStagingStore({ fileSystem, floorBytes: FLOOR_BYTES });
-        store = opened;
-        return opened;
+        store = watchStore(opened, (call) => {
+          if (this.#fencing === this.#hostileGeneration) observer.storeCalledByHostile(call);
+        });
+        return store;
       },
       hasRoom: () =>
         process.call('hasRoom', random.latency(100), () => {
