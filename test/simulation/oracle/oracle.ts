@@ -14,6 +14,7 @@ import type {
 import type { WallClock } from '../time/simulated-clock.ts';
 import type { FreezeLedger } from './freeze-ledger.ts';
 import { mayBeDeleted } from './retention-judge.ts';
+import { judgeRot } from './rot-judge.ts';
 import { findDifference, SECTOR_BYTES, type Timeline } from './timeline.ts';
 
 export class OracleViolation extends Error {
@@ -121,36 +122,13 @@ export class Oracle {
   async checkRot(store: StagingStore): Promise<boolean> {
     let found = false;
     for (const { sequence, checkpointId } of store.points()) {
-      const changed = await this.#changedBlocks(store, sequence, this.#positions.get(checkpointId));
-      const report = await store.verifyPoint(sequence, new AbortController().signal);
-      if (changed > report.mismatchedBlocks) {
-        throw new OracleViolation(
-          'R15',
-          `point ${sequence}: ${changed} blocks rotted, verify found ${report.mismatchedBlocks}`,
-        );
-      }
-      found ||= changed > 0;
+      const position = this.#positions.get(checkpointId);
+      if (position === undefined) throw new Error(`point ${sequence} was never checked`);
+      const { changedBlocks, error } = await judgeRot(store, sequence, this.#world.timeline.contentAfter(position));
+      if (error !== null) throw new OracleViolation('R15', `point ${sequence}: ${error}`);
+      found ||= changedBlocks > 0;
     }
     return found;
-  }
-
-  async #changedBlocks(store: StagingStore, sequence: number, position: number | undefined): Promise<number> {
-    if (position === undefined) throw new Error(`point ${sequence} was never checked`);
-    const content = this.#world.timeline.contentAfter(position);
-    const reader = await store.openPoint(sequence);
-    try {
-      let changed = 0;
-      for (const { diskIndex, sizeBytes } of reader.point.disks) {
-        for (let offset = 0; offset < sizeBytes; offset += BLOCK_SIZE_BYTES) {
-          const block = new Uint8Array(Math.min(BLOCK_SIZE_BYTES, sizeBytes - offset));
-          await reader.read(diskIndex, offset, block);
-          if (findDifference(block, content[diskIndex] as Uint32Array, offset / SECTOR_BYTES) !== null) changed++;
-        }
-      }
-      return changed;
-    } finally {
-      await reader.close();
-    }
   }
 
   #checkShape(point: StagedPoint): void {
