@@ -37,7 +37,9 @@ export class Boot {
   }
 
   createTraceBuffer(capacity: number): TraceBuffer {
-    this.#traceBuffer = new TraceBuffer(++this.#traceIdentities, this.processors, capacity, this.#random.fork());
+    const now = (): number => this.#scheduler.nowMicroseconds;
+    const random = this.#random.fork();
+    this.#traceBuffer = new TraceBuffer(++this.#traceIdentities, this.processors, capacity, random, now);
     return this.#traceBuffer;
   }
 

@@ -7,6 +7,10 @@
 import type { EventKind } from '../../../services/agent/src/core/index.ts';
 import type { Random } from '../time/random.ts';
 
+/** How often an event can be read only some time after it was recorded; a drain waits ten times as long. */
+const HELD_BACK_CHANCE = 0.1;
+const LONGEST_HOLD_MICROSECONDS = 20_000;
+
 export interface BlockEvent {
   readonly kind: EventKind;
   readonly deviceNumber: number;
@@ -18,8 +22,14 @@ export interface BlockEvent {
 
 export type RingEntry = BlockEvent | { readonly markerId: number };
 
+interface PlacedEntry {
+  readonly entry: RingEntry;
+  /** A writer that was interrupted holds its event back, and with it every later one of its ring. */
+  readonly readableAtMicroseconds: number;
+}
+
 interface Ring {
-  entries: RingEntry[];
+  entries: PlacedEntry[];
   overrun: number;
   commitOverrun: number;
   droppedEvents: number;
@@ -36,6 +46,7 @@ export class TraceBuffer {
   readonly rings: readonly Ring[];
   readonly #capacity: number;
   readonly #random: Random;
+  readonly #now: () => number;
   tracingOn = true;
   filterIntact = true;
   removed = false;
@@ -44,8 +55,9 @@ export class TraceBuffer {
   #markersStuck = false;
   #squeezed = false;
 
-  constructor(identity: number, processors: number, capacity: number, random: Random) {
+  constructor(identity: number, processors: number, capacity: number, random: Random, now: () => number) {
     this.identity = identity;
+    this.#now = now;
     this.#capacity = capacity;
     this.#random = random;
     this.rings = Array.from({ length: processors }, () => ({
@@ -96,21 +108,29 @@ export class TraceBuffer {
       ring.lostSinceRead = true;
       this.#squeezed = false;
     }
-    ring.entries.push(entry);
+    ring.entries.push({ entry, readableAtMicroseconds: this.#readableAt(ring) });
   }
 
-  /** Takes up to one page of events out of a ring, and counts them as read. */
+  /** Takes up to one page of the events that can be read by now out of a ring, and counts them as read. */
   takePage(processor: number): { readonly lost: boolean; readonly entries: readonly RingEntry[] } {
     const ring = this.rings[processor] as Ring;
     const lost = ring.lostSinceRead;
     ring.lostSinceRead = false;
-    const entries = ring.entries.splice(0, this.#random.between(4, 40));
-    ring.readEvents += entries.length;
-    return { lost, entries };
+    const now = this.#now();
+    const held = ring.entries.findIndex(({ readableAtMicroseconds }) => readableAtMicroseconds > now);
+    const readable = held === -1 ? ring.entries.length : held;
+    const taken = ring.entries.splice(0, Math.min(readable, this.#random.between(4, 40)));
+    ring.readEvents += taken.length;
+    return { lost, entries: taken.map(({ entry }) => entry) };
   }
 
   ring(processor: number): Readonly<Ring> {
     return this.rings[processor] as Ring;
+  }
+
+  #readableAt(ring: Ring): number {
+    const delay = this.#random.chance(HELD_BACK_CHANCE) ? this.#random.between(100, LONGEST_HOLD_MICROSECONDS) : 0;
+    return Math.max(ring.entries.at(-1)?.readableAtMicroseconds ?? 0, this.#now() + delay);
   }
 
   #lose(ring: Ring, sign: LossSign): void {
