@@ -20,7 +20,7 @@ setup: ## install everything that is missing (quick and offline when nothing is)
 demo: setup ## a real disk under load, replicated and proven equal, in less than three minutes
 	@node scripts/demo/main.ts
 
-test: setup ## lint, unit, integration, simulation, end to end; evidence of failures in .evidence/
+test: setup ## lint, unit, integration, simulation, faults, end to end; evidence of failures in .evidence/
 	@node scripts/test/main.ts $(SUITE)
 
 bench: ## against tuned nbdcopy and qemu-img over TLS; writes bench/results.json

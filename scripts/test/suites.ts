@@ -12,7 +12,7 @@ export interface JestSuite {
   readonly limitMinutes: number;
 }
 
-const SUITES_BY_THEMSELVES = ['simulation', 'end-to-end'];
+const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'end-to-end'];
 
 function folder(name: string, limitMinutes: number): JestSuite {
   return {
@@ -36,5 +36,6 @@ export const JEST_SUITES: readonly JestSuite[] = [
     limitMinutes: 10,
   },
   folder('simulation', 10),
+  folder('faults', 12),
   folder('end-to-end', 15),
 ];

@@ -11,6 +11,8 @@ export interface CommandResult {
 export interface CommandOptions {
   /** Written to the program's stdin; without it stdin is empty. */
   readonly input?: string;
+  /** Where it runs; without it where this process does. */
+  readonly folder?: string;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal;
 }
@@ -25,6 +27,7 @@ export async function runCommand(
   const child = spawn(program, parameters, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...options.environment },
+    ...(options.folder === undefined ? {} : { cwd: options.folder }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const stdout: Buffer[] = [];

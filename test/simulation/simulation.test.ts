@@ -2,10 +2,9 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
+import { SEEDS_OF_MAKE_TEST } from './seeds.ts';
 
 const RUNNER = fileURLToPath(new URL('./main.ts', import.meta.url));
-/** Enough that every required pair of fault and step comes up with a wide margin; `make simulate` runs any number. */
-const SEEDS = 120;
 const TIMEOUT_MILLISECONDS = 900_000;
 
 /** In a process of its own: it is the very command of `make simulate`, and its order of events is nobody else's. */
@@ -25,8 +24,8 @@ async function simulate(environment: Readonly<Record<string, string>>): Promise<
 test(
   'at every acknowledged point the replica equals one instant of the source, whatever goes wrong, and every fault strikes',
   async () => {
-    const output = await simulate({ SEEDS: String(SEEDS) });
-    expect(output).toContain(`${SEEDS} histories`);
+    const output = await simulate({ SEEDS: String(SEEDS_OF_MAKE_TEST) });
+    expect(output).toContain(`${SEEDS_OF_MAKE_TEST} histories`);
     expect(output).not.toContain('never happened');
   },
   TIMEOUT_MILLISECONDS,

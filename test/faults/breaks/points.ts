@@ -1,0 +1,89 @@
+/** R16 and R18: when a set of blocks is a point in time, and what is forgotten when. */
+import type { Break } from '../break.ts';
+
+const AGENT = 'services/agent/src/core';
+const SERVER = 'services/replication-server/src';
+
+export const POINT_BREAKS: readonly Break[] = [
+  {
+    rule: 'R16',
+    what: 'the window ends without a second drain',
+    file: `${AGENT}/window.ts`,
+    from: `await tracker.proveDrain(signal);
+    writer = tracker.writerSince(opened) ?? mostDirty(parts.disks);`,
+    to: 'writer = tracker.writerSince(opened) ?? mostDirty(parts.disks);',
+    by: { seed: 97 },
+  },
+  {
+    rule: 'R16',
+    what: 'a write within the window does not void it',
+    file: `${AGENT}/window.ts`,
+    from: 'writer = tracker.writerSince(opened) ?? mostDirty(parts.disks);',
+    to: 'writer = null;',
+    by: { seed: 97 },
+  },
+  {
+    rule: 'R16',
+    what: 'a quiet machine with something mounted counts as frozen',
+    file: `${AGENT}/window.ts`,
+    from: "consistency: mounts === 0 ? 'filesystem' : 'crash'",
+    to: "consistency: mounts >= 0 ? 'filesystem' : 'crash'",
+    by: { seed: 2 },
+  },
+  {
+    rule: 'R16',
+    what: 'a file system that knows no freeze counts as frozen',
+    file: `${AGENT}/window.ts`,
+    from: "consistency: unfrozenMounts.length === 0 ? 'filesystem' : 'crash'",
+    to: "consistency: unfrozenMounts.length >= 0 ? 'filesystem' : 'crash'",
+    by: { seed: 52 },
+  },
+  {
+    rule: 'R16',
+    what: 'file systems that were thawed before the window closed count as frozen',
+    file: `${AGENT}/window.ts`,
+    from: 'if (!intact) {',
+    to: 'if (pauseMicroseconds < 0) {',
+    by: { seed: 53 },
+  },
+  {
+    rule: 'R18',
+    what: 'what was sent and not acknowledged is forgotten with the session',
+    file: `${AGENT}/disk-map.ts`,
+    from: 'this.dirty.addMap(blocks);',
+    to: '',
+    by: { seed: 4 },
+  },
+  {
+    rule: 'R18',
+    what: 'what was sent and not acknowledged is not saved',
+    file: `${AGENT}/disk-map.ts`,
+    from: 'union[index] = (union[index] as number) | (blocks.words[start + index] as number);',
+    to: '',
+    by: { seed: 32 },
+  },
+  {
+    rule: 'R18',
+    what: 'a server that forgot what it had acknowledged is believed',
+    file: `${AGENT}/session.ts`,
+    from: 'if (forgotten || foreign) tracking.distrustReplica();',
+    to: '',
+    by: { seed: 7 },
+  },
+  {
+    rule: 'R18',
+    what: 'a mark is acknowledged although nothing was made durable',
+    file: `${SERVER}/store/replica/disk-replica.ts`,
+    from: "await this.#image.sync('replica.image');",
+    to: '',
+    by: { seed: 24 },
+  },
+  {
+    rule: 'R18',
+    what: 'a checkpoint that is repeated makes a second point',
+    file: `${SERVER}/store/machine-store.ts`,
+    from: 'if (newest !== null && newest.checkpointId === request.checkpointId) return stagedPoint(newest);',
+    to: '',
+    by: { test: `${SERVER}/store/conformance.test.ts` },
+  },
+];

@@ -1,0 +1,103 @@
+/** R12 to R15: what the staging store promises. */
+import type { Break } from '../break.ts';
+
+const STORE = 'services/replication-server/src/store';
+
+export const STORE_BREAKS: readonly Break[] = [
+  {
+    rule: 'R12',
+    what: "a point is acknowledged before its folder's new name is durable",
+    file: `${STORE}/point/point-catalogue.ts`,
+    from: "await this.#files.syncFolder(FOLDER, 'points.folder');",
+    to: '',
+    by: { seed: 35 },
+  },
+  {
+    rule: 'R12',
+    what: "the content of a point's segment is not made durable",
+    file: `${STORE}/journal/segment-writer.ts`,
+    from: "await this.#file.sync('segment.seal');",
+    to: '',
+    by: { seed: 32 },
+  },
+  {
+    rule: 'R12',
+    what: 'the images of a point are not made durable',
+    file: `${STORE}/reflink/reflink-form.ts`,
+    from: 'await file.sync(step);',
+    to: 'void step;',
+    by: { seed: 1 },
+  },
+  {
+    rule: 'R12',
+    what: 'retention deletes all but the newest point',
+    file: `${STORE}/space/retention.ts`,
+    from: 'for (const sequence of newestOfSpan.values()) kept.add(sequence);',
+    to: '',
+    by: { seed: 1 },
+  },
+  {
+    rule: 'R12',
+    what: 'a segment of which a point has need is merged into the base',
+    file: `${STORE}/journal/reclaim.ts`,
+    from: 'oldest.lastId <= (points[0]?.throughSegment ?? 0)',
+    to: 'oldest.lastId <= (points.at(-1)?.throughSegment ?? 0)',
+    by: { seed: 4 },
+  },
+  {
+    rule: 'R13',
+    what: 'a point is made of the first disk only',
+    file: `${STORE}/machine-store.ts`,
+    from: 'disks: [...disks.all],',
+    to: 'disks: disks.all.slice(0, 1),',
+    by: { seed: 1 },
+  },
+  {
+    rule: 'R13',
+    what: 'a point that was not committed is listed after a restart',
+    file: `${STORE}/point/point-catalogue.ts`,
+    from: 'const folder = `${FOLDER}/.new-${sequence}`;\n    await this.#files.removeFolder(folder);',
+    to: 'const folder = `${FOLDER}/${sequence}`;',
+    by: { seed: 1 },
+  },
+  {
+    rule: 'R14',
+    what: 'an fsync that failed is passed over',
+    file: `${STORE}/sync-guard.ts`,
+    from: 'sync: (step) => this.#run(`fsync of ${path} (${step})`, true, () => file.sync(step)),',
+    to: 'sync: (step) => file.sync(step).catch(() => undefined),',
+    by: { seed: 35 },
+  },
+  {
+    rule: 'R15',
+    what: 'a write leaves the digest of before',
+    file: `${STORE}/replica/disk-replica.ts`,
+    from: 'await this.#digests.set(firstBlock, digests);\n    this.#known(firstBlock, blockCount);',
+    to: 'this.#known(firstBlock, blockCount);',
+    by: { seed: 1 },
+  },
+  {
+    rule: 'R15',
+    what: 'a point is made of a disk with blocks that nobody sent',
+    file: `${STORE}/machine-store.ts`,
+    from: 'if (blocks > 0) throw incomplete(disk.diskId, blocks);',
+    to: '',
+    by: { test: `${STORE}/conformance.test.ts` },
+  },
+  {
+    rule: 'R15',
+    what: 'verify calls a rotted block good',
+    file: `${STORE}/point/verify-point.ts`,
+    from: 'if (equalDigests(stored.subarray(at, at + DIGEST_BYTES), found.subarray(at, at + DIGEST_BYTES))) continue;',
+    to: 'if (stored.length === found.length) continue;',
+    by: { seed: 1 },
+  },
+  {
+    rule: 'R15',
+    what: 'the digests of merged blocks are made of what staging holds',
+    file: `${STORE}/journal/base-merge.ts`,
+    from: 'await digests.set(first.block, joinDigests(run));',
+    to: '',
+    by: { seed: 8 },
+  },
+];

@@ -1,0 +1,57 @@
+/** R8 to R11: the block stream and the sessions of the replication server. */
+import type { Break } from '../break.ts';
+
+const STREAM = 'libs/block-stream/src';
+const CORE = 'services/replication-server/src/core';
+const AGENT = 'services/agent/src/core';
+
+export const STREAM_BREAKS: readonly Break[] = [
+  {
+    rule: 'R8',
+    what: 'a range that ends behind the disk is not refused',
+    file: `${STREAM}/validate.ts`,
+    from: 'if (frame.blockCount < 1 || frame.blockCount > blocks - frame.firstBlock) {',
+    to: 'if (frame.blockCount < 1) {',
+    by: { seed: 10 },
+  },
+  {
+    rule: 'R8',
+    what: "a frame's length is not held to the bound of its type",
+    file: `${STREAM}/codec.ts`,
+    from: 'if (bodyBytes < minimumBodyBytes || bodyBytes > maximumBodyBytes) {',
+    to: 'if (bodyBytes < minimumBodyBytes) {',
+    by: { test: `${STREAM}/codec.test.ts` },
+  },
+  {
+    rule: 'R9',
+    what: 'data is not compared with its digests before it is written',
+    file: `${CORE}/session.ts`,
+    from: 'if (!equalDigests(this.#context.digester.digestBlocks(raw), frame.digests)) {',
+    to: 'if (raw.byteLength === 0) {',
+    by: { seed: 24 },
+  },
+  {
+    rule: 'R9',
+    what: 'digests are made of one block further than what was read',
+    file: `${AGENT}/chunk.ts`,
+    from: 'digests: digests.subarray(start * DIGEST_BYTES, end * DIGEST_BYTES),',
+    to: 'digests: digests.subarray(0, (end - start) * DIGEST_BYTES),',
+    by: { test: `${AGENT}/chunk.test.ts` },
+  },
+  {
+    rule: 'R10',
+    what: 'the agent prepares everything that was pushed at once',
+    file: `${AGENT}/frame-pipeline.ts`,
+    from: 'const PREPARED_AHEAD = 8;',
+    to: 'const PREPARED_AHEAD = 1_000_000;',
+    by: { test: `${AGENT}/frame-pipeline.test.ts` },
+  },
+  {
+    rule: 'R11',
+    what: 'a new session does not end the one before it',
+    file: `${CORE}/machine-replica.ts`,
+    from: 'await this.#fenceCurrent(fencingGeneration);',
+    to: '',
+    by: { seed: 1 },
+  },
+];
