@@ -99,3 +99,26 @@ test('R10: however much is pushed, only a few jobs are prepared at once, and pus
   await room;
   expect(connection.sent.length).toBe(40);
 });
+
+test('the first failure is told at once, and only once, to whoever waits for the answer to a frame that is not sent', async () => {
+  const connection = new RecordingConnection();
+  const told = Promise.withResolvers<unknown>();
+  const failures: unknown[] = [];
+  const pipeline = new FramePipeline(
+    connection,
+    () => 0,
+    () => undefined,
+    (error) => {
+      failures.push(error);
+      told.resolve(error);
+    },
+  );
+  // A read that fails, and the digest request behind it whose answer somebody awaits: nobody drains.
+  pipeline.push(() => Promise.reject(new LmsError('INTERNAL', 'the disk cannot be read')));
+  pipeline.push([{ type: 'digestRequest', diskIndex: 0, firstBlock: 0, blockCount: 1 }]);
+  expect(await told.promise).toMatchObject({ message: 'the disk cannot be read' });
+  pipeline.push(() => Promise.reject(new LmsError('INTERNAL', 'another')));
+  await expect(pipeline.drain()).rejects.toThrow('the disk cannot be read');
+  expect(failures.length).toBe(1);
+  expect(connection.sent).toEqual([]);
+});

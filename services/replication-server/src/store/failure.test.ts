@@ -177,6 +177,26 @@ describe.each(['reflink', 'journal'] as const)('%s', (form) => {
     await store.checkpoint(request('c1'));
   });
 
+  test('a torn block does not keep a session from naming its epoch: only that session can send it again (R18)', async () => {
+    let isFull = false;
+    const system = new SimulatedFileSystem({
+      random: seeded(5),
+      canClone: form === 'reflink',
+      onOperation: ({ kind, path }) =>
+        isFull && kind === 'write' && path.endsWith('.raw') ? simulatedError('ENOSPC', kind) : 'proceed',
+    });
+    const { store, disk } = await open(system);
+    await writeBlocks(store, disk, 0, ONES);
+    isFull = true;
+    await expect(writeBlocks(store, disk, 2, [2])).rejects.toMatchObject({ code: 'STAGING_FULL' });
+    isFull = false;
+    await store.mark('new epoch', 0);
+    expect(store.lastMark()).toEqual({ mapEpoch: 'new epoch', markId: 0 });
+    await expect(store.mark('new epoch', 1)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
+    await writeBlocks(store, disk, 2, [2]);
+    await store.mark('new epoch', 1);
+  });
+
   test('bit rot in a point is reported with its disk and offset, also after merging (R15)', async () => {
     const system = new SimulatedFileSystem({ random: seeded(6), canClone: form === 'reflink' });
     const { store, disk } = await open(system);
