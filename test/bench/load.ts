@@ -51,9 +51,9 @@ export async function measureLoad(product: Product, folder: string, cleanup: Cle
   await agent.uninstall();
   return [
     single('age of a new point when operators see it, p50', 's', [quantile(lags, 0.5)]),
-    single('age of a new point when operators see it, p99', 's', [quantile(lags, 0.99)]),
+    single(`age of a new point when operators see it, longest of ${lags.length}`, 's', [Math.max(...lags)]),
     single('freeze pause, p50', 'ms', [quantile(pauses, 0.5)]),
-    single('freeze pause, p99', 'ms', [quantile(pauses, 0.99)]),
+    single(`freeze pause, longest of ${pauses.length}`, 'ms', [Math.max(...pauses)]),
     single('CPU of the agent, tracking and copying 10 MiB/s of 64 KiB writes', 'cores', [share]),
   ];
 }

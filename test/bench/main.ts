@@ -3,6 +3,7 @@
 
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { Cleanup } from '../harness/cleanup.ts';
 import { requireCommand } from '../harness/command.ts';
@@ -18,6 +19,8 @@ const MEBIBYTE = 1024 * 1024;
 const SIZE_BYTES = Number(process.env['BENCH_MEBIBYTES'] ?? 2048) * MEBIBYTE;
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const BLOCK_BYTES = 65_536;
+/** Of the processors: with more of them at work before the bench begins, it measures somebody else. */
+const BUSY_SHARE = 0.25;
 /** 5 % of 2 GiB. */
 const DELTA_BLOCKS = Math.floor((SIZE_BYTES * 0.05) / BLOCK_BYTES);
 const OUTPUT = join(import.meta.dirname, '../../bench/results.json');
@@ -73,7 +76,15 @@ async function bench(folder: string, cleanup: Cleanup): Promise<Figure[]> {
   const rescan: Pick<Runs, 'ours' | 'qemu-img'> = { ours: [], 'qemu-img': [] };
   const peer = async (name: PeerName, targetIsEmpty: boolean): Promise<CopyMeasurement> => {
     const targetPath = join(folder, 'target.img');
-    const run = { source: disk.device, targetPath, sizeBytes: SIZE_BYTES, folder, certificates, targetIsEmpty };
+    const run = {
+      source: disk.device,
+      targetPath,
+      sizeBytes: SIZE_BYTES,
+      folder,
+      certificates,
+      cleanup,
+      targetIsEmpty,
+    };
     const measured = await measurePeer(name, run);
     await requireEqual(targetPath, disk.imagePath);
     return measured;
@@ -162,10 +173,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     void cleanup.run().then(() => process.exit(130));
   });
 }
+const [loadAverageBefore = 0] = loadavg();
+if (loadAverageBefore > availableParallelism() * BUSY_SHARE)
+  say(`the machine is busy (load average ${loadAverageBefore.toFixed(1)}): do not trust these figures`);
 try {
   const figures = await bench(folder, cleanup);
   mkdirSync(join(OUTPUT, '..'), { recursive: true });
-  writeFileSync(OUTPUT, `${JSON.stringify(figures, null, 2)}\n`);
+  writeFileSync(OUTPUT, `${JSON.stringify({ loadAverageBefore, figures }, null, 2)}\n`);
   process.stdout.write(`${table(figures)}\n`);
 } catch (error) {
   say(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -3,6 +3,7 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BackgroundProcess } from '../harness/background-process.ts';
+import type { Cleanup } from '../harness/cleanup.ts';
 import { runCommand } from '../harness/command.ts';
 import { waitFor } from '../harness/condition.ts';
 import { findFreePort } from '../harness/free-port.ts';
@@ -21,6 +22,8 @@ export interface PeerRun {
   readonly sizeBytes: number;
   readonly folder: string;
   readonly certificates: string;
+  /** Of the whole bench: an interrupt does not come back to the caller. */
+  readonly cleanup: Cleanup;
   /** A first copy may rely on an empty target; a later one has to overwrite. */
   readonly targetIsEmpty: boolean;
 }
@@ -63,6 +66,7 @@ export async function measurePeer(name: PeerName, run: PeerRun): Promise<CopyMea
     ],
     logPath: join(run.folder, 'nbdkit.log'),
   });
+  run.cleanup.add('end nbdkit', () => server.kill());
   try {
     const uri = `nbds://localhost:${port}/?tls-certificates=${run.certificates}`;
     await waitFor('nbdkit to listen', async () => (await runCommand('nbdinfo', ['--size', uri])).exitCode === 0);

@@ -51,22 +51,22 @@ export class Product {
     return agent;
   }
 
-  /** From the session's begin to the acknowledgement that makes the last block durable. */
+  /**
+   * Seconds: from the session's begin to the acknowledgement that makes the last block durable, by the agent's own clock.
+   * Processor time and bytes: from before `begin`, so that the start of the agent and its calls to the manager count too.
+   */
   async measure(agent: Agent, message: ScanMessage, begin: () => Promise<void> | void): Promise<CopyMeasurement> {
-    const before = this.#lines(agent).length;
-    await begin();
-    const find = (wanted: string): LogLine | undefined =>
-      this.#lines(agent)
-        .slice(before)
-        .find((line) => line.message === wanted);
+    const linesBefore = this.#lines(agent).length;
     const replicationServer = await this.#replicationServerPid();
-    const cpu = (): number => cpuSeconds(agent.process.pid) + cpuSeconds(replicationServer);
-    if (message !== 'rescan is complete') {
-      await waitFor('the session to begin', () => find('replication session began'), LIMIT);
-    }
+    const cpu = (): number => (agent.started ? cpuSeconds(agent.process.pid) : 0) + cpuSeconds(replicationServer);
     const cpuBefore = cpu();
     const wireBefore = loopbackMebibytes();
-    const { seconds } = await waitFor(message, () => find(message), LIMIT);
+    await begin();
+    const find = (): LogLine | undefined =>
+      this.#lines(agent)
+        .slice(linesBefore)
+        .find((line) => line.message === message);
+    const { seconds } = await waitFor(message, find, LIMIT);
     if (seconds === undefined) throw new Error(`the agent does not say how long: ${message}`);
     return { seconds, cpuSeconds: cpu() - cpuBefore, wireMebibytes: loopbackMebibytes() - wireBefore };
   }
