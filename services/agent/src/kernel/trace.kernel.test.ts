@@ -254,6 +254,25 @@ test('a processor that cannot be reached fails the marker, and so do markers aft
   await expect(writer.write(2, 5000)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
 });
 
+async function elapsed(moment: number): Promise<false> {
+  while (performance.now() < moment) await new Promise(setImmediate);
+  return false;
+}
+
+test('closed while its thread still loads, nothing breaks', async () => {
+  const { folder } = await traceOne();
+  // Each a little later in the start than the one before, until one got far enough to write.
+  for (let step = 0, started = false; !started; step++) {
+    const writer = new MarkerWriter(folder, [0]);
+    const written = writer.write(1, 5000).then(
+      () => true,
+      () => false,
+    );
+    started = await Promise.race([written, elapsed(performance.now() + step / 2)]);
+    await writer.close();
+  }
+});
+
 test('an overrun ring says so, in its statistics and in its pages', async () => {
   const device = machine.loopDisk(64 * MIB);
   const disk = await openDisk(device);

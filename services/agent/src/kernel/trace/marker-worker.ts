@@ -28,7 +28,12 @@ function writeMarkers(markerId: number): string | null {
   }
 }
 
-port.on('message', ({ markerId }: MarkerRequest) => {
+port.on('message', (request: MarkerRequest) => {
+  if (request === null) {
+    port.close();
+    return;
+  }
+  const { markerId } = request;
   // A marker is waited for, also between freeze and thaw (R17). Each time: the agent sets all its threads back.
   setThreadPriority(0, NORMAL_PRIORITY);
   const result: MarkerResult = { markerId, failure: writeMarkers(markerId) };

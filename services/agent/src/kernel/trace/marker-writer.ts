@@ -13,9 +13,8 @@ export interface MarkerWorkerData {
   readonly processors: readonly number[];
 }
 
-export interface MarkerRequest {
-  readonly markerId: number;
-}
+/** A marker to write; null: end. */
+export type MarkerRequest = { readonly markerId: number } | null;
 
 export interface MarkerResult {
   readonly markerId: number;
@@ -28,6 +27,8 @@ interface Waiting {
 }
 
 const MAXIMUM_MARKER_ID = 2 ** 31 - 1;
+/** A thread that does not end in this time hangs in the kernel, where nothing ends it. */
+const END_TIMEOUT_MILLISECONDS = 10_000;
 
 export class MarkerWriter {
   readonly #fileDescriptor: number;
@@ -36,6 +37,7 @@ export class MarkerWriter {
   #death: string | null = null;
   /** The thread is still at work on a marker that nobody waits for any more. */
   #busy = false;
+  readonly #exit: Promise<'ended'>;
 
   constructor(folder: string, processors: readonly number[]) {
     this.#fileDescriptor = openSync(join(folder, 'trace_marker_raw'), 'w');
@@ -51,7 +53,12 @@ export class MarkerWriter {
       this.#settle(failure === null ? null : unreachable(failure));
     });
     this.#worker.on('error', (error: Error) => this.#die(error.message));
-    this.#worker.on('exit', () => this.#die('its thread ended'));
+    this.#exit = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        this.#die('its thread ended');
+        resolve('ended');
+      });
+    });
   }
 
   /** One at a time. DEADLINE_EXCEEDED after `timeoutMilliseconds`; UNAVAILABLE when a processor is not to be had. */
@@ -82,8 +89,19 @@ export class MarkerWriter {
     });
   }
 
+  /**
+   * The thread is asked to end, never terminated: a native library that is terminated while it loads aborts the whole
+   * process (`FATAL ERROR: Error::ThrowAsJavaScriptException`), and the agent may be stopped that early.
+   */
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    const end: MarkerRequest = null;
+    this.#worker.postMessage(end);
+    const hangs = Promise.withResolvers<'hangs'>();
+    const timer = setTimeout(hangs.resolve, END_TIMEOUT_MILLISECONDS, 'hangs');
+    const outcome = await Promise.race([this.#exit, hangs.promise]);
+    clearTimeout(timer);
+    // A thread that hangs still holds the file: a descriptor closed under it may become another file's.
+    if (outcome === 'hangs') return;
     closeSync(this.#fileDescriptor);
   }
 
