@@ -5,9 +5,10 @@
  * It connects at the first call and again whenever the connection is gone. A call while nobody is there fails at once
  * with UNAVAILABLE: whether to try again is the caller's to decide, by `LmsError.retryable`.
  */
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Client, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { LmsError, toLmsError } from '@lms/errors';
 import { injectTrace, SpanKind, tracer, withSpan } from '@lms/telemetry';
+import { channelCredentials } from './credentials.ts';
 import type { ServiceDefinition, StreamingMethod, UnaryMethod } from './definition.ts';
 import {
   CHANNEL_OPTIONS,
@@ -53,21 +54,16 @@ export function createRpcClient<Definition extends ServiceDefinition>(
   definition: Definition,
   options: RpcClientOptions,
 ): RpcClient<Definition> {
-  const { caPem, certificatePem, privateKeyPem } = options.tls;
-  const channel = new Client(
-    options.address,
-    credentials.createSsl(Buffer.from(caPem), Buffer.from(privateKeyPem), Buffer.from(certificatePem)),
-    {
-      ...CHANNEL_OPTIONS,
-      'grpc.initial_reconnect_backoff_ms': RECONNECT_FIRST_MILLISECONDS,
-      'grpc.min_reconnect_backoff_ms': RECONNECT_FIRST_MILLISECONDS,
-      'grpc.max_reconnect_backoff_ms': RECONNECT_LONGEST_MILLISECONDS,
-      'grpc.ssl_target_name_override': componentServerName(options.component),
-      'grpc.default_authority': componentServerName(options.component),
-      // Clients of the tests and of the manager share a process and must not share connections.
-      'grpc.use_local_subchannel_pool': 1,
-    },
-  );
+  const channel = new Client(options.address, channelCredentials(options.tls), {
+    ...CHANNEL_OPTIONS,
+    'grpc.initial_reconnect_backoff_ms': RECONNECT_FIRST_MILLISECONDS,
+    'grpc.min_reconnect_backoff_ms': RECONNECT_FIRST_MILLISECONDS,
+    'grpc.max_reconnect_backoff_ms': RECONNECT_LONGEST_MILLISECONDS,
+    'grpc.ssl_target_name_override': componentServerName(options.component),
+    'grpc.default_authority': componentServerName(options.component),
+    // Clients of the tests and of the manager share a process and must not share connections.
+    'grpc.use_local_subchannel_pool': 1,
+  });
   const methods: Record<string, unknown> = { close: () => channel.close() };
   for (const [name, described] of Object.entries(definition)) {
     const method = described as AnyMethod;

@@ -5,7 +5,6 @@
 import {
   logVerbosity,
   Server,
-  ServerCredentials,
   setLogVerbosity,
   type ServiceDefinition as GrpcDefinition,
   type UntypedServiceImplementation,
@@ -15,9 +14,11 @@ import { ComponentService, type ComponentReport } from '@lms/proto';
 import { LmsError } from '@lms/errors';
 import type { Health } from '@lms/service';
 import { createLogger, type Logger } from '@lms/telemetry';
+import { serverCredentials } from './credentials.ts';
 import type { ServiceDefinition } from './definition.ts';
 import { streamingHandler, unaryHandler, type AnyHandler, type Handlers } from './handler.ts';
 import { CHANNEL_OPTIONS } from './limits.ts';
+import { bindServer } from './listen.ts';
 import type { TlsMaterial } from './tls-material.ts';
 
 /** How long calls that are under way may take to end at a stop. */
@@ -81,24 +82,8 @@ export class RpcServer {
   }
 
   async start(): Promise<void> {
-    const { caPem, certificatePem, privateKeyPem } = this.#options.tls;
-    const secured = ServerCredentials.createSsl(
-      Buffer.from(caPem),
-      [{ private_key: Buffer.from(privateKeyPem), cert_chain: Buffer.from(certificatePem) }],
-      true,
-    );
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#server.bindAsync(this.#options.listen, secured, (failure, port) =>
-      failure === null ? resolve(port) : reject(failure),
-    );
-    try {
-      this.#address = this.#options.listen.replace(/:\d+$/, `:${await promise}`);
-    } catch (thrown) {
-      throw new LmsError('FAILED_PRECONDITION', `${this.#options.component} cannot listen on ${this.#options.listen}`, {
-        action: 'Choose a free port, or 0 for any.',
-        cause: thrown,
-      });
-    }
+    const { component, listen, tls } = this.#options;
+    this.#address = await bindServer(this.#server, component, listen, serverCredentials(tls));
     this.#healthTimer = setInterval(() => this.#updateHealth(), HEALTH_INTERVAL_MILLISECONDS);
     this.#updateHealth();
   }

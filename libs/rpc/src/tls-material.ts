@@ -4,11 +4,14 @@
  */
 import { z } from 'zod';
 import { readConfiguredFile } from '@lms/service';
+import { LISTEN_ADDRESS } from './listen.ts';
 
 export interface TlsMaterial {
   readonly caPem: string;
   readonly certificatePem: string;
   readonly privateKeyPem: string;
+  /** Where they came from; they are read again from there. Absent: they never change. */
+  readonly files?: TlsFiles;
 }
 
 /** DNS name that the certificate of a component carries, whatever address it listens on. */
@@ -18,10 +21,7 @@ export function componentServerName(component: string): string {
 
 /** The part of a service's configuration that every one has: where it listens, and its certificates. */
 export const RPC_CONFIGURATION = {
-  LMS_LISTEN: z
-    .string()
-    .regex(/^.+:\d+$/, 'must be HOST:PORT')
-    .default('127.0.0.1:0'),
+  LMS_LISTEN: LISTEN_ADDRESS.default('127.0.0.1:0'),
   LMS_TLS_CA: z.string(),
   LMS_TLS_CERT: z.string(),
   LMS_TLS_KEY: z.string(),
@@ -33,8 +33,10 @@ export interface TlsFiles {
   readonly LMS_TLS_KEY: string;
 }
 
-export function readTlsMaterial(files: TlsFiles): TlsMaterial {
+export function readTlsMaterial({ LMS_TLS_CA, LMS_TLS_CERT, LMS_TLS_KEY }: TlsFiles): TlsMaterial {
+  const files = { LMS_TLS_CA, LMS_TLS_CERT, LMS_TLS_KEY };
   return {
+    files,
     caPem: readConfiguredFile('LMS_TLS_CA', files.LMS_TLS_CA),
     certificatePem: readConfiguredFile('LMS_TLS_CERT', files.LMS_TLS_CERT),
     privateKeyPem: readConfiguredFile('LMS_TLS_KEY', files.LMS_TLS_KEY),

@@ -1,5 +1,6 @@
+import { withHealthPort } from '@lms/rpc';
 import { runMain } from '@lms/service';
 import { readGatewayConfiguration } from './config.ts';
 import { createGatewayService } from './service.ts';
 
-await runMain('gateway', () => createGatewayService(readGatewayConfiguration()));
+await runMain('gateway', () => withHealthPort(createGatewayService(readGatewayConfiguration())));

@@ -1,5 +1,6 @@
+import { withHealthPort } from '@lms/rpc';
 import { runMain } from '@lms/service';
 import { readRegistryConfiguration } from './config.ts';
 import { createRegistryService } from './service.ts';
 
-await runMain('registry', () => createRegistryService(readRegistryConfiguration()));
+await runMain('registry', () => withHealthPort(createRegistryService(readRegistryConfiguration())));

@@ -1,5 +1,6 @@
 /** The replication server as a process: `node --import @lms/telemetry/preload main.ts --data-dir DIR …` (configuration.ts). */
 import pino from 'pino';
+import { withHealthPort } from '@lms/rpc';
 import { runMain } from '@lms/service';
 import { createLogger } from '@lms/telemetry';
 import { parseConfiguration } from './configuration.ts';
@@ -22,7 +23,7 @@ await runMain(
   'replication-server',
   () => {
     server = new ReplicationServer(parseConfiguration(process.argv.slice(2), process.env), logger, logs);
-    return server;
+    return withHealthPort(server, { readiness: (served) => served.readiness() });
   },
   { logger, onReady: () => logger.info({ ...server?.address }, 'serving agents') },
 );

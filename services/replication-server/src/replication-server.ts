@@ -74,6 +74,11 @@ export class ReplicationServer implements Service {
     return this.#managerProblem === null ? HEALTHY : unhealthy(this.#managerProblem);
   }
 
+  /** Agents can come. A manager that is away takes nothing from that: replication goes on without it. */
+  readiness(): Health {
+    return this.#running === null ? unhealthy('not started') : HEALTHY;
+  }
+
   async start(signal: AbortSignal): Promise<void> {
     const folder = await openDataFolder(this.#configuration.dataFolder);
     this.#folder = folder;

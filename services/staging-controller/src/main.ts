@@ -1,5 +1,8 @@
+import { withHealthPort } from '@lms/rpc';
 import { runMain } from '@lms/service';
 import { readStagingControllerConfiguration } from './config.ts';
 import { createStagingControllerService } from './service.ts';
 
-await runMain('staging-controller', () => createStagingControllerService(readStagingControllerConfiguration()));
+await runMain('staging-controller', () =>
+  withHealthPort(createStagingControllerService(readStagingControllerConfiguration())),
+);
