@@ -1,6 +1,7 @@
 /** The contracts between the manager's services, as code. Made from `lms/v1/*.proto` by `make proto`. */
 export * from './generated/lms/v1/component.ts';
 export * from './generated/lms/v1/events.ts';
+export * from './generated/lms/v1/gateway.ts';
 export * from './generated/lms/v1/logs.ts';
 export * from './generated/lms/v1/machine.ts';
 export * from './generated/lms/v1/registry.ts';

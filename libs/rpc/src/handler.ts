@@ -4,7 +4,7 @@
  */
 import type { handleServerStreamingCall, handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import { once } from 'node:events';
-import { LmsError } from '@lms/errors';
+import { LmsError, toLmsError } from '@lms/errors';
 import { extractTrace, SpanKind, tracer, withSpan, type Logger } from '@lms/telemetry';
 import type { ServiceDefinition, StreamingMethod, UnaryMethod } from './definition.ts';
 import { metadataCarrier } from './metadata-carrier.ts';
@@ -98,11 +98,14 @@ async function answer<Result>(
   const cancelled = new AbortController();
   const cancel = (): void => cancelled.abort(new LmsError('CANCELLED', `the caller of ${name} went away`));
   call.once('cancelled', cancel);
+  const signal = AbortSignal.any([cancelled.signal, stopping]);
   try {
     const peer = peerComponent(call.getAuthContext()?.sslPeerCertificate?.raw);
     const deadline = deadlineOf(call.getDeadline(), name);
-    return await work({ signal: AbortSignal.any([cancelled.signal, stopping]), deadline, peer });
+    return await work({ signal, deadline, peer });
   } catch (thrown) {
+    // Node's own error for what was waited for when the signal came; the signal knows why.
+    if (signal.aborted && toLmsError(thrown).code === 'CANCELLED') throw toLmsError(signal.reason);
     // An error without a code of ours is a programmer's: the caller learns its code, we keep its stack.
     if (!(thrown instanceof LmsError)) logger.error({ error: thrown, method: name }, 'a call failed unexpectedly');
     throw thrown;

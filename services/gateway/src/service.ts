@@ -7,8 +7,11 @@ import { Authentication } from './access/authentication.ts';
 import type { GatewayConfiguration } from './config.ts';
 import { ExportExchange } from './export/export-exchange.ts';
 import { createApplication, type Application } from './http/application.ts';
+import { listenOn } from './http/listen.ts';
+import { listenPlainly, type PlainListener } from './http/plain-listener.ts';
 import { certificateNames, formatHostPort, parseListenAddress } from './listen-address.ts';
 import { createServiceClients, type ServiceClients } from './manager-services.ts';
+import { startPeers, type Peers } from './peers/index.ts';
 import { addAgentRoutes } from './routes/agent.ts';
 import { addAnyoneRoutes } from './routes/anyone.ts';
 import { addLogRoutes } from './routes/operator-logs.ts';
@@ -26,6 +29,10 @@ const RETRY_LIMITS = { firstMilliseconds: 100, longestMilliseconds: 2_000 };
 export interface GatewayServiceModule extends Service {
   /** Of 443, once started. */
   readonly port: number;
+  /** Of the plain port; null: there is none. */
+  readonly plainPort: number | null;
+  /** HOST:PORT for other gateways; null: there are none. */
+  readonly peerAddress: string | null;
   /** What others are told: https://… */
   readonly managerUrl: string;
 }
@@ -41,6 +48,8 @@ class Gateway implements GatewayServiceModule {
   readonly #stopping = new AbortController();
   #clients: ServiceClients | null = null;
   #application: Application | null = null;
+  #plain: PlainListener | null = null;
+  #peers: Peers | null = null;
   #renewing: Promise<void> = Promise.resolve();
   #port: number | null = null;
 
@@ -53,6 +62,14 @@ class Gateway implements GatewayServiceModule {
     return this.#port;
   }
 
+  get plainPort(): number | null {
+    return this.#plain?.port ?? null;
+  }
+
+  get peerAddress(): string | null {
+    return this.#peers?.address ?? null;
+  }
+
   get managerUrl(): string {
     const { names, publicUrl, listen } = this.#configuration;
     return publicUrl ?? `https://${formatHostPort(names[0] ?? parseListenAddress(listen).host, this.port)}`;
@@ -63,7 +80,7 @@ class Gateway implements GatewayServiceModule {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { names, listen } = this.#configuration;
+    const { names, listen, listenPlain, forwardedHops } = this.#configuration;
     const { host, port } = parseListenAddress(listen);
     const clients = createServiceClients(this.#configuration);
     this.#clients = clients;
@@ -77,17 +94,20 @@ class Gateway implements GatewayServiceModule {
       ...certificate,
       authentication: new Authentication(clients.registry, trust),
       logger: this.#logger,
+      ...(forwardedHops === undefined ? {} : { forwardedHops }),
     });
     this.#application = application;
+    this.#peers = await startPeers(this.#configuration, () => this.health(), this.#logger);
     addRoutes(application, {
       clients,
       trust,
       managerUrl: () => this.managerUrl,
-      exchange: new ExportExchange(),
+      exchange: this.#peers?.exchange ?? new ExportExchange(),
       logger: this.#logger,
       stopping: this.#stopping.signal,
     });
-    this.#port = await listenOn(application, host, port);
+    this.#port = await listenOn(application.server, { host, port }, () => application.listen({ host, port }));
+    if (listenPlain !== undefined) this.#plain = await listenPlainly(application, listenPlain);
     const server = application.server as unknown as HttpsServer;
     this.#renewing = keepRenewed(
       certificate,
@@ -100,10 +120,14 @@ class Gateway implements GatewayServiceModule {
 
   async stop(): Promise<void> {
     this.#stopping.abort(new LmsError('UNAVAILABLE', 'the gateway is stopping'));
+    await this.#plain?.close();
     await this.#application?.close();
+    await this.#peers?.stop();
     await this.#renewing;
     this.#clients?.close();
     this.#application = null;
+    this.#plain = null;
+    this.#peers = null;
     this.#clients = null;
     this.#port = null;
   }
@@ -133,22 +157,4 @@ function addRoutes(application: Application, context: RouteContext): void {
   addMachineRoutes(application, context);
   addPointRoutes(application, context);
   addLogRoutes(application, context);
-}
-
-async function listenOn(application: Application, host: string, port: number): Promise<number> {
-  try {
-    await application.listen({ host, port });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw error;
-    const why = { EADDRINUSE: 'in use', EACCES: 'not allowed', EADDRNOTAVAIL: 'no address of this host' }[code];
-    throw new LmsError('FAILED_PRECONDITION', `cannot listen on ${formatHostPort(host, port)}: it is ${why}`, {
-      field: 'listen',
-      action: 'give another address with --listen, or end the process that uses it',
-      cause: error,
-    });
-  }
-  const address = application.server.address();
-  if (address === null || typeof address === 'string') throw new LmsError('INTERNAL', 'the gateway listens on no port');
-  return address.port;
 }

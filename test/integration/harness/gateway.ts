@@ -9,7 +9,7 @@ import {
   enrolReplicationServer,
   type EnrolAgentAnswer,
 } from '@lms/api';
-import { createGatewayService, type GatewayServiceModule } from '@lms/gateway';
+import { createGatewayService, type GatewayConfiguration, type GatewayServiceModule } from '@lms/gateway';
 import { createCertificateRequest, createPrivateKeyPem, makeAssertion } from '@lms/identity';
 import { createLogIngestService } from '@lms/log-ingest';
 import { TokenPurpose } from '@lms/proto';
@@ -35,6 +35,8 @@ export interface Answer {
 }
 
 export class TestGateway implements AsyncDisposable {
+  /** For a second one beside it. */
+  readonly configuration: GatewayConfiguration;
   readonly registry: TestRegistry;
   readonly staging: StagingDouble;
   readonly service: GatewayServiceModule;
@@ -49,6 +51,7 @@ export class TestGateway implements AsyncDisposable {
   #names = 0;
 
   private constructor(parts: {
+    configuration: GatewayConfiguration;
     registry: TestRegistry;
     staging: StagingDouble;
     service: GatewayServiceModule;
@@ -58,6 +61,7 @@ export class TestGateway implements AsyncDisposable {
     manager: RegistryClient;
     others: readonly Service[];
   }) {
+    this.configuration = parts.configuration;
     this.registry = parts.registry;
     this.staging = parts.staging;
     this.service = parts.service;
@@ -70,7 +74,8 @@ export class TestGateway implements AsyncDisposable {
     this.operator = new OperatorApi({ managerUrl: this.url, caPem: this.caPem, apiToken: this.apiToken, retries: 0 });
   }
 
-  static async start(): Promise<TestGateway> {
+  /** `changes`: to its configuration. */
+  static async start(changes: Partial<GatewayConfiguration> = {}): Promise<TestGateway> {
     const registry = await TestRegistry.start();
     const { services, nats } = registry;
     const staging = await StagingDouble.start(await services.service('staging-controller'));
@@ -80,7 +85,7 @@ export class TestGateway implements AsyncDisposable {
     const logs = createLogIngestService({ listen, tls: await services.service('log-ingest'), events });
     await statistics.start(never);
     await logs.start(never);
-    const service = createGatewayService({
+    const configuration: GatewayConfiguration = {
       listen,
       tls: await services.service('gateway'),
       names: ['127.0.0.1'],
@@ -88,7 +93,9 @@ export class TestGateway implements AsyncDisposable {
       statisticsAddress: statistics.address,
       logsAddress: logs.address,
       stagingAddress: staging.address,
-    });
+      ...changes,
+    };
+    const service = createGatewayService(configuration);
     await service.start(never);
     const manager = await registry.client('manager');
     const apiToken = randomBytes(32).toString('base64url');
@@ -96,7 +103,7 @@ export class TestGateway implements AsyncDisposable {
     await manager.ensureOperatorToken({ secretSha256, name: 'test' });
     const { caPem, caSha256 } = await manager.getTrust({});
     const others = [statistics, logs];
-    return new TestGateway({ registry, staging, service, apiToken, caPem, caSha256, manager, others });
+    return new TestGateway({ configuration, registry, staging, service, apiToken, caPem, caSha256, manager, others });
   }
 
   get url(): string {
@@ -144,7 +151,8 @@ export class TestGateway implements AsyncDisposable {
     return { answer, privateKeyPem, api, assertion };
   }
 
-  async enrolReplicationServer(name: string): Promise<ReplicationServerApi> {
+  /** `managerUrl`: of the gateway that it goes to. */
+  async enrolReplicationServer(name: string, managerUrl: string = this.url): Promise<ReplicationServerApi> {
     const { secret } = await this.manager.createToken({
       purpose: TokenPurpose.REPLICATION_SERVER,
       name: '',
@@ -155,9 +163,9 @@ export class TestGateway implements AsyncDisposable {
     const privateKeyPem = await createPrivateKeyPem();
     const csrPem = await createCertificateRequest(privateKeyPem);
     const request = { token: secret, csrPem, name, version: '1.0.0' };
-    const { certificatePem } = await enrolReplicationServer(this.url, this.caPem, request, never);
+    const { certificatePem } = await enrolReplicationServer(managerUrl, this.caPem, request, never);
     const signAssertion = () => makeAssertion({ privateKeyPem, certificatePem, caSha256: this.caSha256 });
-    const api = new ReplicationServerApi({ managerUrl: this.url, caPem: this.caPem, signAssertion, retries: 0 });
+    const api = new ReplicationServerApi({ managerUrl, caPem: this.caPem, signAssertion, retries: 0 });
     this.#apis.push(api);
     return api;
   }

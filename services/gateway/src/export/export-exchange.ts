@@ -4,7 +4,7 @@
  * Situation: replication servers can be reached by nobody but agents, so they push. Mechanism: the GET is registered under
  * the operation's id before the task is made; the PUT of that id is handed to it and piped through, never stored: the slower
  * end holds the faster one back. Failure: whichever end goes, the other is told at once; a PUT that nobody waits for is
- * refused. Downside: both must reach the same gateway.
+ * refused. Both must reach the same gateway; with several see `peers/shared-exchange.ts`.
  */
 import type { Readable } from 'node:stream';
 import { LmsError } from '@lms/errors';
@@ -32,6 +32,10 @@ export class ExportExchange {
 
   get size(): number {
     return this.#waiting.size;
+  }
+
+  waits(operationId: string): boolean {
+    return this.#waiting.has(operationId);
   }
 
   /** The operator's end. `receive` is called with the upload when it comes, at most once. */

@@ -18,6 +18,7 @@ import {
 import type { Authentication } from '../access/authentication.ts';
 import { callerKey, type Access, type Caller } from '../access/caller.ts';
 import { RATES, RateLimiter } from '../access/rate-limit.ts';
+import { clientAddress } from './client-address.ts';
 import { errorOf, problemOf } from './problem.ts';
 import { decodeBody } from './request-body.ts';
 
@@ -44,9 +45,11 @@ export type Application = FastifyInstance<
 >;
 
 /** Request line and headers must be here by then. Bodies have limits of their own; an export takes hours. */
-const HEADERS_TIMEOUT_MILLISECONDS = 15_000;
+export const HEADERS_TIMEOUT_MILLISECONDS = 15_000;
 /** Above the 60 s that proxies keep idle connections, so that it is they who close. */
-const KEEP_ALIVE_MILLISECONDS = 75_000;
+export const KEEP_ALIVE_MILLISECONDS = 75_000;
+/** One ingress. */
+const DEFAULT_FORWARDED_HOPS = 1;
 const RETRY_AFTER_SECONDS = '1';
 
 export interface ApplicationOptions {
@@ -54,6 +57,8 @@ export interface ApplicationOptions {
   readonly privateKeyPem: string;
   readonly authentication: Authentication;
   readonly logger: Logger;
+  /** See `clientAddress`. Default 1. */
+  readonly forwardedHops?: number;
 }
 
 export async function createApplication(options: ApplicationOptions): Promise<Application> {
@@ -92,15 +97,16 @@ export async function createApplication(options: ApplicationOptions): Promise<Ap
     if (url === undefined || config.access === undefined) return;
     nameHttpSpan(request.method, url.replaceAll(/:(\w+)/g, '{$1}'));
     const now = performance.now();
+    const address = clientAddress(request.raw, options.forwardedHops ?? DEFAULT_FORWARDED_HOPS);
     // Before the credential is looked at: guessing one is limited too.
-    if (config.access === 'anyone') limiter.take(callerKey({ kind: 'anyone' }, request.ip), RATES.anyone, now);
+    if (config.access === 'anyone') limiter.take(callerKey({ kind: 'anyone' }, address), RATES.anyone, now);
     request.caller = await authentication.authenticate({
       access: config.access,
       authorization: request.headers.authorization,
       withoutRegistry: config.withoutRegistry === true,
     });
     if (config.access !== 'anyone') {
-      limiter.take(callerKey(request.caller, request.ip), RATES[config.access], now);
+      limiter.take(callerKey(request.caller, address), RATES[config.access], now);
     }
   });
   application.addHook('preParsing', async (request, reply, payload) =>
