@@ -15,6 +15,7 @@ import type { TLSSocket } from 'node:tls';
 import { LmsError, toLmsError } from '@lms/errors';
 import { ALPN_PROTOCOL } from './frames.ts';
 import { identifyMachine } from './peer-identity.ts';
+import { readProxiedSource } from './proxied-source.ts';
 import { SOCKET_BUFFER_BYTES, TlsFrameConnection } from './tls-connection.ts';
 import type { ConnectionOptions } from './tls-connection.ts';
 import { TLS_CIPHER } from './tls-client.ts';
@@ -42,6 +43,8 @@ export interface ListenerOptions extends ListenerCertificates, ConnectionOptions
   /** 0: any free port. */
   readonly port: number;
   readonly trustDomain: string;
+  /** Each connection must begin with a PROXY header, and its address counts in logs. Only behind a router of ours. */
+  readonly proxyProtocol?: 'required' | null;
   readonly onConnection: (connection: TlsFrameConnection, peer: BlockStreamPeer) => void;
   readonly onRefused?: (error: LmsError, address: string) => void;
   /** Default 10,000. */
@@ -60,9 +63,13 @@ export interface BlockStreamListener {
 }
 
 export async function createBlockStreamListener(options: ListenerOptions): Promise<BlockStreamListener> {
+  const handshakeTimeout = options.handshakeTimeoutMilliseconds ?? HANDSHAKE_TIMEOUT_MILLISECONDS;
   const maximumHandshakes = options.maximumConcurrentHandshakes ?? MAXIMUM_CONCURRENT_HANDSHAKES;
   const handshaking = new Set<Socket>();
   const open = new Set<Socket>();
+  /** Where a connection came from, by the router's end of it. */
+  const sources = new Map<string, string>();
+  const addressOf = (socket: Socket): string => sources.get(peerOf(socket)) ?? peerOf(socket);
   const refused = (thrown: unknown, address: string): void =>
     options.onRefused?.(toLmsError(thrown, 'Block-stream handshake'), address);
 
@@ -76,7 +83,7 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
     ALPNProtocols: [ALPN_PROTOCOL],
     requestCert: true,
     rejectUnauthorized: false,
-    handshakeTimeout: options.handshakeTimeoutMilliseconds ?? HANDSHAKE_TIMEOUT_MILLISECONDS,
+    handshakeTimeout,
   });
   tls.on('tlsClientError', (error: Error, socket: TLSSocket) => {
     refused(error, addressOf(socket));
@@ -106,11 +113,26 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
       }
       open.add(socket);
       handshaking.add(socket);
+      const peer = peerOf(socket);
       socket.once('close', () => {
+        sources.delete(peer);
         open.delete(socket);
         handshaking.delete(socket);
       });
-      tls.emit('connection', socket);
+      if (options.proxyProtocol !== 'required') {
+        tls.emit('connection', socket);
+        return;
+      }
+      void readProxiedSource(socket, handshakeTimeout).then(
+        (source) => {
+          if (source !== null) sources.set(peer, formatAddress(source.address, source.port));
+          tls.emit('connection', socket);
+        },
+        (thrown: unknown) => {
+          socket.destroy();
+          refused(thrown, peer);
+        },
+      );
     },
   );
   // The TLS socket that was made of a TCP socket has its remote port; that ends the handshake's count.
@@ -150,8 +172,12 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
   };
 }
 
-function addressOf(socket: Socket): string {
-  return `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+function peerOf(socket: Socket): string {
+  return formatAddress(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0);
+}
+
+function formatAddress(address: string, port: number): string {
+  return `${address}:${port}`;
 }
 
 /** One ERROR frame into a socket that has sent nothing yet, so it never waits; then the end. */

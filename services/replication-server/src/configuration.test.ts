@@ -12,6 +12,7 @@ test('options are read, IPv6 and a CA hash with colons too', () => {
     dataFolder: '/data',
     listen: { host: '::1', port: 0 },
     advertise: null,
+    proxyProtocol: null,
     managerUrl: 'https://m:443',
     caSha256: SHA,
     bootstrapTokenFile: null,
@@ -38,6 +39,7 @@ const wrong: readonly (readonly [string, readonly string[], string])[] = [
   ['a port beyond 65535', [...USUAL, '--listen', 'host:65536'], '--listen'],
   ['an address without a port', [...USUAL, '--listen', 'host'], '--listen'],
   ['a hash that is too short', [...USUAL, '--ca-sha256', 'abcd'], '--ca-sha256'],
+  ['a PROXY protocol that is optional', [...USUAL, '--proxy-protocol', 'optional'], '--proxy-protocol'],
   ['a name that is no DNS label', [...USUAL, '--name', 'A_b'], '--name'],
 ];
 

@@ -14,6 +14,8 @@ export interface Configuration {
   readonly listen: { readonly host: string; readonly port: number };
   /** What agents connect to, where that is not what is listened on; port 0: the one that is listened on. */
   readonly advertise: { readonly host: string; readonly port: number } | null;
+  /** Agents come through a router that says where each came from. */
+  readonly proxyProtocol: 'required' | null;
   readonly managerUrl: string;
   /** Hex SHA-256 of the manager's CA. */
   readonly caSha256: string;
@@ -23,7 +25,7 @@ export interface Configuration {
 }
 
 export const USAGE =
-  '--data-dir DIR --listen HOST:PORT --manager URL --ca-sha256 HEX [--bootstrap-token-file FILE] [--name NAME] [--advertise HOST[:PORT]]';
+  '--data-dir DIR --listen HOST:PORT --manager URL --ca-sha256 HEX [--bootstrap-token-file FILE] [--name NAME] [--advertise HOST[:PORT]] [--proxy-protocol required]';
 
 const VARIABLES = {
   'data-dir': 'LMS_DATA_DIRECTORY',
@@ -33,6 +35,7 @@ const VARIABLES = {
   'bootstrap-token-file': 'LMS_BOOTSTRAP_TOKEN_FILE',
   name: 'LMS_REPLICATION_SERVER_NAME',
   advertise: 'LMS_BLOCK_STREAM_ADDRESS',
+  'proxy-protocol': 'LMS_PROXY_PROTOCOL',
 } as const;
 type Option = keyof typeof VARIABLES;
 
@@ -53,10 +56,13 @@ export function parseConfiguration(
   const name = ReplicationServerName.safeParse(optional('name') ?? defaultName());
   if (!name.success) throw wrong('--name', 'is not a DNS label in lower case');
   const advertise = optional('advertise');
+  const proxyProtocol = optional('proxy-protocol');
+  if (proxyProtocol !== null && proxyProtocol !== 'required') throw wrong('--proxy-protocol', "can only be 'required'");
   return {
     dataFolder: resolve(required('data-dir')),
     listen: parseAddress('listen', required('listen')),
     advertise: advertise === null ? null : parseAddress('advertise', advertise, 0),
+    proxyProtocol,
     managerUrl: required('manager'),
     caSha256: caSha256.data,
     bootstrapTokenFile: optional('bootstrap-token-file'),
@@ -78,6 +84,7 @@ function parseOptions(commandLine: readonly string[]) {
         'bootstrap-token-file': text,
         name: text,
         advertise: text,
+        'proxy-protocol': text,
       },
     }).values;
   } catch (thrown) {

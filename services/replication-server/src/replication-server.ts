@@ -123,6 +123,7 @@ export class ReplicationServer implements Service {
       key: identity.privateKeyPem,
       cert: identity.certificatePem,
       trustDomain: identity.trustDomain,
+      proxyProtocol: this.#configuration.proxyProtocol,
       onConnection: (connection, peer) => {
         this.#logger.info({ ...peer }, 'agent connected');
         void replicas.serve(peer.machineId, connection);
