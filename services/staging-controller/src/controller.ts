@@ -1,23 +1,29 @@
 /**
  * Looks at what is, lets the pure parts (`plan`, `nextSteps`) say what follows, and does that: again after each thing
- * that was seen, and every second for what should have been seen by now. Doing it twice does nothing twice.
+ * that was seen, for the machine that it was about, and now and then for all, for what should have been seen by now.
+ * Doing it twice does nothing twice. Of several replicas the one that leads acts; the others look, and answer questions.
  */
 import { toLmsError } from '@lms/errors';
 import { publishFact, type EventConnection, type StateEntry } from '@lms/events';
 import { InitiationStep, StepState, type AssignedMachine, type InitiationStepReport, type Machine } from '@lms/proto';
 import { pause } from '@lms/service';
 import { assignmentsAnswer } from './assignments.ts';
-import type { StagingDriver } from './driver.ts';
+import type { StagingDriver, WantedMachine } from './driver.ts';
 import { nextSteps, type Patience, type StepRecord } from './initiation.ts';
 import type { Machines } from './machines.ts';
 import type { MachineObservation, ServerObservation } from './observation.ts';
 import { plan, type StagingAction } from './plan.ts';
 import type { Sightings } from './sightings.ts';
-import type { Initiation, StagingStore } from './store.ts';
+import type { Initiation, Removal, StagingStore } from './store.ts';
 
 const LOOK_EVERY_MILLISECONDS = 1_000;
-/** Many things seen at once are looked at once. */
+/** Looking at all of many machines costs a while; it is done less often then. */
+const LOOK_AT_EACH_MILLISECONDS = 1;
+/** A removal that is done is remembered for so long: until then an agent that was away could bring its machine back. */
+const REMOVAL_REMEMBERED_MILLISECONDS = 30 * 86_400_000;
+/** Many things seen at once are looked at once; the more machines, the longer a look takes, and the more are gathered. */
 const GATHER_MILLISECONDS = 50;
+const GATHER_FOR_EACH_MILLISECONDS = 0.05;
 
 export interface ControllerOptions {
   readonly connection: EventConnection;
@@ -25,7 +31,6 @@ export interface ControllerOptions {
   readonly machines: Machines;
   readonly sightings: Sightings;
   readonly driver: StagingDriver;
-  readonly sharedServer: string;
   readonly patience: Patience;
 }
 
@@ -34,14 +39,20 @@ export class Controller {
   readonly #listeners = new Set<() => void>();
   /** Machine id → its replication server, also while the state that says so was lost and is being made anew. */
   readonly #assigned = new Map<string, string>();
+  /** What was seen since the last look was about these. */
+  readonly #seen = new Set<string>();
+  #lookAtAll = true;
+  #lookedAtAll = 0;
   #wake: () => void = () => undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
   }
 
-  /** Something was seen: look soon. */
-  look(): void {
+  /** Something was seen, of one machine or (null) of more than one: look soon. */
+  look(machineId: string | null): void {
+    if (machineId === null) this.#lookAtAll = true;
+    else this.#seen.add(machineId);
     this.#wake();
   }
 
@@ -67,7 +78,8 @@ export class Controller {
       }
       for (const listener of this.#listeners) listener();
       await pause(LOOK_EVERY_MILLISECONDS, AbortSignal.any([signal, woken.signal]));
-      await pause(GATHER_MILLISECONDS, signal);
+      const count = this.#options.store.assignments.size;
+      await pause(GATHER_MILLISECONDS + count * GATHER_FOR_EACH_MILLISECONDS, signal);
     }
   }
 
@@ -76,6 +88,7 @@ export class Controller {
     const { store, machines } = this.#options;
     const all = new Map(this.#assigned);
     for (const { key, value } of store.assignments.entries()) all.set(key, value.replicationServer);
+    for (const { key } of store.removals.entries()) all.delete(key);
     const assigned = [...all]
       .filter(([, server]) => server === replicationServer)
       .map(([machineId]) => machines.get(machineId))
@@ -87,7 +100,10 @@ export class Controller {
   unknownMachinesOf(replicationServer: string): readonly string[] {
     const { sightings, machines } = this.#options;
     const served = [...sightings.servedBy()].filter(([, server]) => server === replicationServer);
-    return served.map(([machineId]) => machineId).filter((machineId) => machines.get(machineId) === null);
+    const { removals } = this.#options.store;
+    return served
+      .map(([machineId]) => machineId)
+      .filter((machineId) => machines.get(machineId) === null && removals.get(machineId) === null);
   }
 
   stepsOf(machineId: string): readonly StepRecord[] {
@@ -96,30 +112,83 @@ export class Controller {
   }
 
   async #reconcile(now: Date): Promise<void> {
-    const { store, machines, sightings, driver, sharedServer } = this.#options;
+    const { store, machines, sightings, driver } = this.#options;
     const assignments = new Map(store.assignments.entries().map(({ key, value }) => [key, value.replicationServer]));
+    const removals = store.removals.entries();
+    const removed = new Set(removals.map(({ key }) => key));
     for (const [machineId, server] of assignments) this.#assigned.set(machineId, server);
+    for (const machineId of removed) this.#assigned.delete(machineId);
+    const chosen = this.#chooseMachines(assignments.size + machines.ids().length);
+    if (!driver.leads) return;
     const actions = plan({
       machineIds: machines.ids(),
       assignments,
       servedBy: sightings.servedBy(),
-      running: driver.running,
-      sharedServer,
+      found: driver.found(),
+      removed,
+      serverOf: (machineId) => driver.serverOf(machineId),
     });
     for (const action of actions) await this.#apply(action, now);
-    for (const machineId of machines.ids()) await this.#recordSteps(machineId, now);
+    driver.run({ machines: this.#wantedMachines(assignments, removed), removed });
+    for (const removal of removals) await this.#followRemoval(removal, now);
+    for (const machineId of chosen ?? machines.ids()) {
+      if (!driver.leads) return;
+      if (!removed.has(machineId) && machines.get(machineId) !== null) await this.#recordSteps(machineId, now);
+    }
+  }
+
+  /** Null: all. */
+  #chooseMachines(count: number): readonly string[] | null {
+    const interval = Math.max(LOOK_EVERY_MILLISECONDS, count * LOOK_AT_EACH_MILLISECONDS);
+    const isDue = performance.now() - this.#lookedAtAll >= interval;
+    const all = this.#lookAtAll || isDue;
+    const chosen = all ? null : [...this.#seen];
+    this.#seen.clear();
+    this.#lookAtAll = false;
+    if (all) this.#lookedAtAll = performance.now();
+    return chosen;
+  }
+
+  #wantedMachines(
+    assignments: ReadonlyMap<string, string>,
+    removed: ReadonlySet<string>,
+  ): ReadonlyMap<string, WantedMachine> {
+    const { machines, sightings } = this.#options;
+    const wanted = new Map<string, WantedMachine>();
+    for (const [machineId, server] of assignments) {
+      if (removed.has(machineId)) continue;
+      const disks = machines.get(machineId)?.disks ?? [];
+      const diskBytes = disks.length === 0 ? null : disks.map(({ sizeBytes }) => Number(sizeBytes));
+      wanted.set(machineId, { machineId, diskBytes, calledAt: sightings.calledAt(server) });
+    }
+    return wanted;
   }
 
   async #apply(action: StagingAction, now: Date): Promise<void> {
-    if (action.kind === 'runServer') {
-      this.#options.driver.runServer(action.name);
+    const { assignments, initiations } = this.#options.store;
+    if (action.kind === 'assign') {
+      const { machineId, replicationServer } = action;
+      await assignments.modify(machineId, (current) => current ?? { replicationServer, assignedAt: now.toISOString() });
       return;
     }
-    const { machineId, replicationServer } = action;
-    await this.#options.store.assignments.modify(
-      machineId,
-      (current) => current ?? { replicationServer, assignedAt: now.toISOString() },
-    );
+    for (const bucket of [initiations, assignments]) {
+      const entry = bucket.get(action.machineId);
+      if (entry !== null) await bucket.delete(action.machineId, entry.revision);
+    }
+  }
+
+  /** Done when nothing is left; forgotten when nobody can come back. */
+  async #followRemoval({ key, value, revision }: StateEntry<Removal>, now: Date): Promise<void> {
+    const { store, driver } = this.#options;
+    if (value.completedAt === null) {
+      if (driver.objects(key).length > 0) return;
+      await store.removals.update(key, { ...value, completedAt: now.toISOString() }, revision);
+      const server = store.servers.get(driver.serverOf(key));
+      if (server !== null) await store.servers.delete(server.key, server.revision);
+      this.#options.connection.logger.info({ machineId: key }, 'the staging of a removed machine is gone');
+    } else if (now.getTime() - Date.parse(value.completedAt) > REMOVAL_REMEMBERED_MILLISECONDS) {
+      await store.removals.delete(key, revision);
+    }
   }
 
   async #recordSteps(machineId: string, now: Date): Promise<void> {

@@ -1,11 +1,12 @@
 /** lms.v1.Staging. */
 import { LmsError } from '@lms/errors';
-import type { StagingService, WatchAssignmentsResponse } from '@lms/proto';
+import type { StagingObject, StagingService, WatchAssignmentsResponse } from '@lms/proto';
 import type { Handlers } from '@lms/rpc';
 import { pause } from '@lms/service';
 import { stepReport, type Controller } from './controller.ts';
 import type { StagingDriver } from './driver.ts';
 import type { Machines } from './machines.ts';
+import { watchRoutes } from './routes.ts';
 import type { Sightings } from './sightings.ts';
 import type { StagingStore } from './store.ts';
 
@@ -17,6 +18,7 @@ const WAIT_MILLISECONDS_MAX = 30_000;
 const SETTLE_MILLISECONDS = 60_000;
 /** How long the first answer may be held until reports of replication servers that run already have come in. */
 const FIRST_REPORTS_MILLISECONDS = 4_000;
+const OBJECTS_PER_MESSAGE = 500;
 
 export interface StagingHandlersOptions {
   readonly controller: Controller;
@@ -32,7 +34,7 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
   return {
     watchAssignments: async ({ replicationServer, afterRevision, waitMilliseconds }, { signal }) => {
       sightings.serverCalled(replicationServer, new Date());
-      controller.look();
+      controller.look(driver.machineOf(replicationServer));
       await waitUntilSettled(options, replicationServer, signal);
       const limit = AbortSignal.timeout(Math.min(waitMilliseconds, WAIT_MILLISECONDS_MAX));
       const answer = await waitForOther(options, replicationServer, afterRevision, AbortSignal.any([signal, limit]));
@@ -44,31 +46,74 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
         current?.address === address && current.port === port ? current : { address, port },
       );
       sightings.serverReady(replicationServer, new Date());
-      controller.look();
+      controller.look(driver.machineOf(replicationServer));
       return {};
     },
     getEndpoint: ({ machineId }) => {
       const name = store.assignments.get(machineId)?.value.replicationServer;
       const server = name === undefined ? null : store.servers.get(name);
       if (server === null) return Promise.resolve({ endpoint: undefined });
+      const endpoint = driver.endpointOf(server.key, server.value);
+      if (endpoint === null) return Promise.resolve({ endpoint: undefined });
       sightings.agentTold(machineId);
-      controller.look();
-      const { address, port } = server.value;
-      const host = driver.advertisedHost ?? address;
-      return Promise.resolve({ endpoint: { host, port, serverName: `${machineId}.block-stream.lms.internal` } });
+      controller.look(machineId);
+      return Promise.resolve({ endpoint: { ...endpoint, serverName: `${machineId}.block-stream.lms.internal` } });
     },
     getInitiation: ({ machineId }) => Promise.resolve({ steps: controller.stepsOf(machineId).map(stepReport) }),
     listReadyServers: () => {
-      const ready = store.servers.entries().filter(({ key }) => sightings.isReady(key, new Date()));
-      return Promise.resolve({
-        servers: ready.map(({ key, value }) => ({
-          replicationServer: key,
-          address: driver.advertisedHost ?? value.address,
-          port: value.port,
-        })),
+      const now = new Date();
+      const ready = store.servers.entries().filter(({ key }) => sightings.isReady(key, now));
+      const servers = ready.map(({ key, value }) => {
+        const endpoint = driver.endpointOf(key, value);
+        return { replicationServer: key, address: endpoint?.host ?? value.address, port: endpoint?.port ?? value.port };
       });
+      return Promise.resolve({ servers });
+    },
+    watchRoutes: (_request, { signal }) =>
+      watchRoutes(
+        () => driver.routes(),
+        (listener) => controller.onLook(listener),
+        signal,
+      ),
+    removeStaging: async ({ machineId }) => {
+      requireRemovable(options, machineId);
+      await store.removals.modify(
+        machineId,
+        (current) => current ?? { requestedAt: new Date().toISOString(), completedAt: null },
+      );
+      controller.look(null);
+      return { objects: stagingObjects(options, machineId) };
+    },
+    listStagingObjects: async function* ({ machineId }) {
+      const objects = stagingObjects(options, machineId === '' ? undefined : machineId);
+      for (let first = 0; first < objects.length; first += OBJECTS_PER_MESSAGE) {
+        yield { objects: objects.slice(first, first + OBJECTS_PER_MESSAGE) };
+        await Promise.resolve();
+      }
     },
   };
+}
+
+function requireRemovable({ driver, store, machines }: StagingHandlersOptions, machineId: string): void {
+  if (!driver.canRemove) {
+    throw new LmsError('UNSUPPORTED', 'on one host the staging of a single machine cannot be removed', {
+      action: 'Stop the manager and delete the folder of the machine in the data folder of its replication server.',
+    });
+  }
+  const known =
+    machines.get(machineId) !== null ||
+    store.assignments.get(machineId) !== null ||
+    store.removals.get(machineId) !== null ||
+    driver.objects(machineId).length > 0;
+  if (!known) throw new LmsError('NOT_FOUND', `there is no machine ${machineId}`, { field: 'machineId' });
+}
+
+function stagingObjects({ driver, store }: StagingHandlersOptions, machineId?: string): StagingObject[] {
+  const key = ({ machineId: owner, kind, name }: Omit<StagingObject, 'removing'>) => `${owner} ${kind} ${name}`;
+  return driver
+    .objects(machineId)
+    .map((object) => ({ ...object, removing: store.removals.get(object.machineId || '-') !== null }))
+    .toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 /** The first answer that differs from what the caller has, or the present one when `until` is aborted. */

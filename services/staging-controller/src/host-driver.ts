@@ -14,7 +14,8 @@ import { TokenPurpose, type ComponentReport, type RegistryService } from '@lms/p
 import type { RpcClient } from '@lms/rpc';
 import { keepPort, SupervisedProcess, type ProcessCommand, type ProcessState } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
-import type { DriverServer, StagingDriver } from './driver.ts';
+import type { DriverServer, Endpoint, StagingDriver } from './driver.ts';
+import type { ServerAddress } from './store.ts';
 
 /** Longer than a manager takes from here to its gateway's first answer, on a slow machine. */
 const TOKEN_LIFE_SECONDS = 15 * 60;
@@ -48,8 +49,10 @@ export interface HostDriverOptions {
 }
 
 export class HostDriver implements StagingDriver {
+  readonly leads = true;
   readonly hasNetworkPolicies = false;
-  readonly advertisedHost: string | null;
+  /** Its one replication server has the data of all machines. */
+  readonly canRemove = false;
   readonly #options: HostDriverOptions;
   readonly #process: SupervisedProcess;
   #listener: () => void = () => undefined;
@@ -58,7 +61,6 @@ export class HostDriver implements StagingDriver {
 
   constructor(options: HostDriverOptions) {
     this.#options = options;
-    this.advertisedHost = options.host.advertisedNames[0] ?? null;
     this.#process = new SupervisedProcess({
       name: 'replication-server',
       stateFile: join(options.host.dataDirectory, 'process'),
@@ -70,19 +72,33 @@ export class HostDriver implements StagingDriver {
     });
   }
 
-  get running(): ReadonlySet<string> {
-    return new Set(this.#started ? [this.#options.host.name] : []);
-  }
-
   get state(): ProcessState {
     return this.#process.state;
   }
 
-  runServer(name: string): void {
-    if (name !== this.#options.host.name) throw new Error(`this host runs no replication server ${name}`);
-    if (this.#started) return;
+  /** Also without machines: agents are told its address the moment that they enrol. */
+  start(): Promise<void> {
+    if (!this.#started) this.#process.start();
     this.#started = true;
-    this.#process.start();
+    return Promise.resolve();
+  }
+
+  serverOf(): string {
+    return this.#options.host.name;
+  }
+
+  machineOf(): null {
+    return null;
+  }
+
+  /** It knows no machines: its replication server reports them. */
+  found(): ReadonlyMap<string, string> {
+    return new Map();
+  }
+
+  /** One replication server serves them all, and makes their staging disks itself. */
+  run(): void {
+    return;
   }
 
   observe(name: string): DriverServer | null {
@@ -95,7 +111,21 @@ export class HostDriver implements StagingDriver {
       failure,
       attempt,
       nextAttemptAt,
+      stagingLost: false,
+      networkPolicy: null,
     };
+  }
+
+  endpointOf(_name: string, { address, port }: ServerAddress): Endpoint {
+    return { host: this.#options.host.advertisedNames[0] ?? address, port };
+  }
+
+  routes(): readonly [] {
+    return [];
+  }
+
+  objects(): readonly [] {
+    return [];
   }
 
   reports(ready: (name: string) => boolean): readonly ComponentReport[] {
@@ -105,8 +135,8 @@ export class HostDriver implements StagingDriver {
     return [{ name: 'replication-server', pid: pid ?? undefined, healthy, detail: healthy ? '' : trouble }];
   }
 
-  onChange(listener: () => void): void {
-    this.#listener = listener;
+  onChange(listener: (machineId: null) => void): void {
+    this.#listener = () => listener(null);
   }
 
   async stop(): Promise<void> {

@@ -7,6 +7,8 @@ const at = (seconds: number): Date => new Date(T0 + seconds * 1000);
 
 const RUNNING: ServerObservation = {
   stagingError: null,
+  stagingLost: false,
+  networkPolicy: null,
   running: true,
   startedAt: at(0),
   failure: null,

@@ -62,7 +62,7 @@ type Finding =
   /** FAILED with `overdue` when it has been in progress for longer than the patience; null: it never is. */
   | { readonly state: 'IN_PROGRESS'; readonly overdue: string; readonly patience: keyof Patience }
   | { readonly state: 'IN_PROGRESS'; readonly overdue: null }
-  | { readonly state: 'FAILED'; readonly error: string; readonly server?: ServerObservation };
+  | { readonly state: 'FAILED'; readonly error: string; readonly server?: ServerObservation | undefined };
 
 const NOT_STARTED: Finding = { state: 'NOT_STARTED' };
 const SUCCEEDED: Finding = { state: 'SUCCEEDED' };
@@ -74,25 +74,42 @@ export function nextSteps(
   now: Date,
   patience: Patience = DEFAULT_PATIENCE,
 ): readonly StepRecord[] {
-  const done = (step: StepName): boolean => before.find((record) => record.step === step)?.state === 'SUCCEEDED';
+  const known = (step: StepName): StepRecord | undefined => before.find((record) => record.step === step);
+  const done = (step: StepName): boolean => known(step)?.state === 'SUCCEEDED';
+  const held = (step: StepName): boolean => succeededSinceItsStart(known(step), seen.server);
+  const lost = seen.server?.stagingLost === true;
   const paired = done('PAIR_REPLICATION_SERVER_WITH_AGENT') ? SUCCEEDED : findPairing(seen);
   const connected = done('CONNECT_AGENT_TO_REPLICATION_SERVER') ? SUCCEEDED : findConnection(seen, paired);
   const findings: Readonly<Record<StepName, Finding>> = {
-    CREATE_NETWORK_POLICY: seen.hasNetworkPolicies ? NOT_STARTED : { state: 'SKIPPED' },
-    CREATE_STAGING_DISKS: done('CREATE_STAGING_DISKS') ? SUCCEEDED : findStagingDisks(seen),
-    LAUNCH_REPLICATION_SERVER: findLaunch(seen),
-    AUTHENTICATE_WITH_SERVICE: findAuthentication(seen),
+    CREATE_NETWORK_POLICY: findNetworkPolicy(seen),
+    CREATE_STAGING_DISKS: done('CREATE_STAGING_DISKS') && !lost ? SUCCEEDED : findStagingDisks(seen),
+    LAUNCH_REPLICATION_SERVER: held('LAUNCH_REPLICATION_SERVER') ? SUCCEEDED : findLaunch(seen),
+    AUTHENTICATE_WITH_SERVICE: held('AUTHENTICATE_WITH_SERVICE') ? SUCCEEDED : findAuthentication(seen),
     PAIR_REPLICATION_SERVER_WITH_AGENT: paired,
     CONNECT_AGENT_TO_REPLICATION_SERVER: connected,
     START_DATA_TRANSFER: done('START_DATA_TRANSFER') ? SUCCEEDED : findTransfer(seen, connected),
   };
-  return STEPS.map((step) => {
-    const known = before.find((record) => record.step === step);
-    return advance(known, step, findings[step], now, patience);
-  });
+  return STEPS.map((step) => advance(known(step), step, findings[step], now, patience));
+}
+
+/** A controller that has just started has seen no call yet; what was recorded of the process that still runs is true. */
+function succeededSinceItsStart(record: StepRecord | undefined, server: ServerObservation | null): boolean {
+  if (record?.state !== 'SUCCEEDED' || server === null) return false;
+  const { running, failure, startedAt } = server;
+  return running && failure === null && startedAt !== null && Date.parse(record.changedAt) >= startedAt.getTime();
+}
+
+function findNetworkPolicy({ hasNetworkPolicies, assigned, server }: MachineObservation): Finding {
+  if (!hasNetworkPolicies) return { state: 'SKIPPED' };
+  const policy = server?.networkPolicy ?? null;
+  if (!assigned || policy === null) return NOT_STARTED;
+  if (policy.error !== null) return { state: 'FAILED', error: policy.error, server: server ?? undefined };
+  return policy.created ? SUCCEEDED : overdueLater('the network policy was not created');
 }
 
 function findStagingDisks({ assigned, server, report }: MachineObservation): Finding {
+  if (server?.stagingLost === true)
+    return { state: 'FAILED', error: server.stagingError ?? 'the volume is lost', server };
   if (report?.stagingDisks === true) return SUCCEEDED;
   if (!assigned || server === null) return NOT_STARTED;
   if (server.stagingError !== null) return { state: 'FAILED', error: server.stagingError, server };

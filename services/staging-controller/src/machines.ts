@@ -16,11 +16,16 @@ const RETRY_LIMITS = { firstMilliseconds: 200, longestMilliseconds: 5_000 };
 export class Machines {
   readonly #registry: Pick<RpcClient<typeof RegistryService>, 'listMachines'>;
   readonly #logger: Logger;
-  readonly #onChange: () => void;
+  readonly #onChange: (machineId: string | null) => void;
   readonly #machines = new Map<string, Machine>();
   #listed = false;
 
-  constructor(registry: Pick<RpcClient<typeof RegistryService>, 'listMachines'>, logger: Logger, onChange: () => void) {
+  /** `onChange`: null when it is about more than one. */
+  constructor(
+    registry: Pick<RpcClient<typeof RegistryService>, 'listMachines'>,
+    logger: Logger,
+    onChange: (machineId: string | null) => void,
+  ) {
     this.#registry = registry;
     this.#logger = logger;
     this.#onChange = onChange;
@@ -44,7 +49,7 @@ export class Machines {
     // A registry that began anew counts its revisions anew: equal content is what matters.
     if (known !== undefined && known.revision === machine.revision) return;
     this.#machines.set(machine.machineId, machine);
-    this.#onChange();
+    this.#onChange(machine.machineId);
   }
 
   async follow(signal: AbortSignal): Promise<void> {
@@ -73,6 +78,6 @@ export class Machines {
     } while (pageToken !== '');
     if (this.#listed) return;
     this.#listed = true;
-    this.#onChange();
+    this.#onChange(null);
   }
 }

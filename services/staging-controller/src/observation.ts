@@ -5,6 +5,10 @@ import type { ErrorCode } from '@lms/errors';
 export interface ServerObservation {
   /** Why there is no folder or volume for staging disks; null when there is. */
   readonly stagingError: string | null;
+  /** What was there is gone, with the replica in it. */
+  readonly stagingLost: boolean;
+  /** Null: this place has none. */
+  readonly networkPolicy: { readonly created: boolean; readonly error: string | null } | null;
   /** From the driver: a process or pod. */
   readonly running: boolean;
   readonly startedAt: Date | null;

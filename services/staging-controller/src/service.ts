@@ -1,16 +1,21 @@
 /** Turns "this machine should replicate" into staging disks and a replication server that serves it. */
 import { EventConnection, FactConsumer, STATISTICS_STREAM, StreamFollower } from '@lms/events';
 import { RegistryService, StagingService, type Event } from '@lms/proto';
-import { createRpcClient, RpcServer } from '@lms/rpc';
+import { createRpcClient, RpcServer, type RpcClient } from '@lms/rpc';
 import { combineHealth, unhealthy, type Health, type Service } from '@lms/service';
+import type { Logger } from '@lms/telemetry';
 import type { StagingControllerConfiguration } from './config.ts';
 import { Controller } from './controller.ts';
 import { stagingHandlers } from './handlers.ts';
+import type { StagingDriver } from './driver.ts';
 import { HostDriver } from './host-driver.ts';
 import { DEFAULT_PATIENCE } from './initiation.ts';
+import { loadKubeConfig } from './kubernetes/connection.ts';
+import { KubernetesDriver } from './kubernetes/driver.ts';
 import { Machines } from './machines.ts';
-import { Sightings } from './sightings.ts';
-import { openStore } from './store.ts';
+import { SightingExchange } from './sighting-exchange.ts';
+import { Sightings, type Sighting } from './sightings.ts';
+import { openStore, type StagingStore } from './store.ts';
 
 const NAME = 'staging-controller';
 
@@ -34,33 +39,29 @@ export function createStagingControllerService(
     health: () => health(),
     async start(signal) {
       const startedAt = new Date();
-      const { listen, tls, events, registryAddress, host, patience = DEFAULT_PATIENCE } = configuration;
+      const { listen, tls, events, registryAddress, patience = DEFAULT_PATIENCE } = configuration;
       const connection = await EventConnection.connect(events, NAME, signal);
       parts.defer(() => connection.close());
       const store = await openStore(connection, signal);
       parts.defer(() => store.close());
       const registry = createRpcClient(RegistryService, { address: registryAddress, component: 'registry', tls });
       parts.defer(() => registry.close());
-      const driver = new HostDriver({
-        host,
-        registry,
-        logger: connection.logger,
-        previousPort: () => store.servers.get(host.name)?.value.port ?? null,
-      });
+      const driver = await createDriver(configuration, { registry, store, logger: connection.logger });
       parts.defer(() => driver.stop());
 
-      const sightings = new Sightings();
-      const machines = new Machines(registry, connection.logger, () => controller.look());
-      const sharedServer = host.name;
-      const controller = new Controller({ connection, store, machines, sightings, driver, sharedServer, patience });
-      driver.onChange(() => controller.look());
+      const sightings = shareSightings(configuration, connection, parts, (sighting) =>
+        controller.look('server' in sighting ? driver.machineOf(sighting.server) : sighting.machineId),
+      );
+      const machines = new Machines(registry, connection.logger, (machineId) => controller.look(machineId));
+      const controller = new Controller({ connection, store, machines, sightings, driver, patience });
+      driver.onChange((machineId) => controller.look(machineId));
+      await driver.start();
       const follower = await StreamFollower.start(
         connection,
         {
           stream: STATISTICS_STREAM,
           apply: (message) => {
-            sightings.apply(message);
-            controller.look();
+            for (const machineId of sightings.apply(message)) controller.look(machineId);
           },
         },
         signal,
@@ -98,4 +99,44 @@ export function createStagingControllerService(
 function putMachine(machines: Machines, { fact }: Event): void {
   if (fact?.$case !== 'machineEnrolled' && fact?.$case !== 'machineChanged') return;
   if (fact.value.machine !== undefined) machines.put(fact.value.machine);
+}
+
+interface DriverParts {
+  readonly registry: RpcClient<typeof RegistryService>;
+  readonly store: StagingStore;
+  readonly logger: Logger;
+}
+
+async function createDriver(
+  configuration: StagingControllerConfiguration,
+  { registry, store, logger }: DriverParts,
+): Promise<StagingDriver> {
+  if ('host' in configuration) {
+    const { host } = configuration;
+    const previousPort = (): number | null => store.servers.get(host.name)?.value.port ?? null;
+    return new HostDriver({ host, registry, logger, previousPort });
+  }
+  const { kubernetes } = configuration;
+  const kubeConfig = kubernetes.kubeConfig ?? (await loadKubeConfig());
+  return new KubernetesDriver({ kubernetes: { ...kubernetes, kubeConfig }, registry, logger });
+}
+
+/** On one host there is one staging-controller, and nobody to tell. */
+function shareSightings(
+  configuration: StagingControllerConfiguration,
+  connection: EventConnection,
+  parts: AsyncDisposableStack,
+  learned: (sighting: Sighting) => void,
+): Sightings {
+  if ('host' in configuration) return new Sightings();
+  const exchange = new SightingExchange(connection, configuration.kubernetes.identity);
+  parts.defer(() => exchange.stop());
+  const sightings = new Sightings((sighting) => exchange.tell(sighting));
+  exchange.follow((told) => {
+    for (const sighting of told) {
+      sightings.learn(sighting);
+      learned(sighting);
+    }
+  });
+  return sightings;
 }

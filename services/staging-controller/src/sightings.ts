@@ -23,6 +23,12 @@ const TROUBLE: ReadonlySet<ReplicationState> = new Set([
   ReplicationState.DISCONNECTED,
 ]);
 
+/** What one replica of staging-controller was told, and the others were not. Instants as milliseconds since 1970. */
+export type Sighting =
+  | { readonly kind: 'called' | 'ready'; readonly server: string; readonly at: number }
+  | { readonly kind: 'taken'; readonly server: string; readonly machineIds: readonly string[] }
+  | { readonly kind: 'told'; readonly machineId: string };
+
 interface Seen<Sample> {
   readonly sample: Sample;
   readonly at: Date;
@@ -35,37 +41,66 @@ export class Sightings {
   readonly #ready = new Map<string, Date>();
   readonly #taken = new Map<string, ReadonlySet<string>>();
   readonly #told = new Set<string>();
+  readonly #tell: (sighting: Sighting) => void;
 
-  /** A message of the statistics stream. */
-  apply(message: StoredMessage): void {
+  /** `tell`: to the other replicas, where there are any. */
+  constructor(tell: (sighting: Sighting) => void = () => undefined) {
+    this.#tell = tell;
+  }
+
+  /** A message of the statistics stream. Returns the machines that it is about. */
+  apply(message: StoredMessage): readonly string[] {
     const at = message.storedAt;
     if (message.subject.startsWith('lms.v1.stats.agent.')) {
       const { machineId, batch } = ReportAgentStatisticsRequest.decode(message.payload);
       const sample = batch.at(-1);
       if (sample !== undefined) this.#agents.set(machineId, { sample, at });
-      return;
+      return [machineId];
     }
     const { replicationServer: server, batch } = ReportReplicationServerStatisticsRequest.decode(message.payload);
     for (const sample of batch) this.#reports.set(sample.machineId, { server, sample, at });
+    return batch.map(({ machineId }) => machineId);
+  }
+
+  /** What another replica was told. */
+  learn(sighting: Sighting): void {
+    switch (sighting.kind) {
+      case 'called':
+        this.#calls.set(sighting.server, new Date(sighting.at));
+        break;
+      case 'ready':
+        this.#ready.set(sighting.server, new Date(sighting.at));
+        this.#calls.set(sighting.server, new Date(sighting.at));
+        break;
+      case 'taken':
+        this.#taken.set(sighting.server, new Set(sighting.machineIds));
+        break;
+      case 'told':
+        this.#told.add(sighting.machineId);
+    }
   }
 
   /** It called with its own credential, which the gateway has checked. */
-  serverCalled(name: string, at: Date): void {
-    this.#calls.set(name, at);
+  serverCalled(server: string, at: Date): void {
+    this.#see({ kind: 'called', server, at: at.getTime() });
   }
 
-  serverReady(name: string, at: Date): void {
-    this.#ready.set(name, at);
-    this.#calls.set(name, at);
+  serverReady(server: string, at: Date): void {
+    this.#see({ kind: 'ready', server, at: at.getTime() });
   }
 
   /** It has shown that these are the machines that it knows of. */
-  assignmentTaken(name: string, machineIds: Iterable<string>): void {
-    this.#taken.set(name, new Set(machineIds));
+  assignmentTaken(server: string, machineIds: readonly string[]): void {
+    this.#see({ kind: 'taken', server, machineIds });
   }
 
   agentTold(machineId: string): void {
-    this.#told.add(machineId);
+    if (!this.#told.has(machineId)) this.#see({ kind: 'told', machineId });
+  }
+
+  /** Null: not since this process looks. */
+  calledAt(server: string): Date | null {
+    return this.#calls.get(server) ?? null;
   }
 
   calledSince(name: string, since: Date | null): boolean {
@@ -104,6 +139,11 @@ export class Sightings {
       },
       agentTrouble: this.#agentTrouble(machineId, now),
     };
+  }
+
+  #see(sighting: Sighting): void {
+    this.learn(sighting);
+    this.#tell(sighting);
   }
 
   #agentTrouble(machineId: string, now: Date): string | null {

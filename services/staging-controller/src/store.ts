@@ -16,6 +16,10 @@ export type Initiation = z.infer<typeof INITIATION>;
 export const SERVER_ADDRESS = z.object({ address: z.string(), port: z.number().int().positive() });
 export type ServerAddress = z.infer<typeof SERVER_ADDRESS>;
 
+/** An operator has asked for it: the only thing that takes staging disks away. RFC 3339. */
+export const REMOVAL = z.object({ requestedAt: z.string(), completedAt: z.string().nullable() });
+export type Removal = z.infer<typeof REMOVAL>;
+
 export interface StagingStore {
   /** By machine id. */
   readonly assignments: StateBucket<Assignment>;
@@ -23,12 +27,14 @@ export interface StagingStore {
   readonly initiations: StateBucket<Initiation>;
   /** By name of the replication server. */
   readonly servers: StateBucket<ServerAddress>;
+  /** By machine id. */
+  readonly removals: StateBucket<Removal>;
   health(): Health;
   close(): Promise<void>;
 }
 
 export async function openStore(connection: EventConnection, signal: AbortSignal): Promise<StagingStore> {
-  const [assignments, initiations, servers] = await Promise.all([
+  const [assignments, initiations, servers, removals] = await Promise.all([
     StateBucket.open(connection, { name: 'LMS_ASSIGNMENTS', codec: jsonState(ASSIGNMENT, SCHEMA_VERSION) }, signal),
     StateBucket.open(connection, { name: 'LMS_INITIATIONS', codec: jsonState(INITIATION, SCHEMA_VERSION) }, signal),
     StateBucket.open(
@@ -36,12 +42,14 @@ export async function openStore(connection: EventConnection, signal: AbortSignal
       { name: 'LMS_STAGING_SERVERS', codec: jsonState(SERVER_ADDRESS, SCHEMA_VERSION) },
       signal,
     ),
+    StateBucket.open(connection, { name: 'LMS_STAGING_REMOVALS', codec: jsonState(REMOVAL, SCHEMA_VERSION) }, signal),
   ]);
-  const buckets = [assignments, initiations, servers];
+  const buckets = [assignments, initiations, servers, removals];
   return {
     assignments,
     initiations,
     servers,
+    removals,
     health: () => combineHealth(buckets.map((bucket) => bucket.health())),
     close: async () => {
       await Promise.all(buckets.map((bucket) => bucket.close()));

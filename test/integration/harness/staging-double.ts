@@ -40,6 +40,13 @@ export class StagingDouble implements AsyncDisposable {
           },
         ],
       }),
+      watchRoutes: async function* () {
+        yield { routes: [], removedMachineIds: [], complete: true };
+      },
+      removeStaging: async () => ({ objects: [] }),
+      listStagingObjects: async function* () {
+        yield { objects: [] };
+      },
       listReadyServers: async () => ({
         servers: [{ replicationServer: 'host', address: '127.0.0.1', port: 1500 }],
       }),

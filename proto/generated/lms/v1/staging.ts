@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -112,6 +114,54 @@ export interface ListReadyServersRequest {
 
 export interface ListReadyServersResponse {
   servers: ReadyServer[];
+}
+
+export interface Route {
+  machineId: string;
+  /** DNS name that leads to the replication server, whatever address it has now. */
+  host: string;
+  port: number;
+  /** IP address of the one that runs now; empty while none does. */
+  address: string;
+}
+
+export interface WatchRoutesRequest {
+}
+
+export interface WatchRoutesResponse {
+  /** New ones, and ones that changed. */
+  routes: Route[];
+  removedMachineIds: string[];
+  /** False: more of the first picture follows. With the first true it is whole: who was not named may not pass. */
+  complete: boolean;
+}
+
+export interface RemoveStagingRequest {
+  machineId: string;
+}
+
+export interface RemoveStagingResponse {
+  /** Not gone yet. */
+  objects: StagingObject[];
+}
+
+export interface StagingObject {
+  /** As its place calls it: PersistentVolumeClaim, StatefulSet, … */
+  kind: string;
+  name: string;
+  machineId: string;
+  /** Its machine was removed, and so it is being deleted. */
+  removing: boolean;
+}
+
+export interface ListStagingObjectsRequest {
+  /** Empty: of all machines. */
+  machineId: string;
+}
+
+export interface ListStagingObjectsResponse {
+  /** Some of them; they come by machine, kind, name. */
+  objects: StagingObject[];
 }
 
 function createBaseAssignedMachine(): AssignedMachine {
@@ -1440,6 +1490,693 @@ export const ListReadyServersResponse: MessageFns<ListReadyServersResponse> = {
   },
 };
 
+function createBaseRoute(): Route {
+  return { machineId: "", host: "", port: 0, address: "" };
+}
+
+export const Route: MessageFns<Route> = {
+  encode(message: Route, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(24).uint32(message.port);
+    }
+    if (message.address !== "") {
+      writer.uint32(34).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Route {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRoute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Route {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+    };
+  },
+
+  toJSON(message: Route): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.port !== 0) {
+      obj.port = Math.round(message.port);
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Route>, I>>(base?: I): Route {
+    return Route.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Route>, I>>(object: I): Route {
+    const message = createBaseRoute();
+    message.machineId = object.machineId ?? "";
+    message.host = object.host ?? "";
+    message.port = object.port ?? 0;
+    message.address = object.address ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchRoutesRequest(): WatchRoutesRequest {
+  return {};
+}
+
+export const WatchRoutesRequest: MessageFns<WatchRoutesRequest> = {
+  encode(_: WatchRoutesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRoutesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRoutesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): WatchRoutesRequest {
+    return {};
+  },
+
+  toJSON(_: WatchRoutesRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchRoutesRequest>, I>>(base?: I): WatchRoutesRequest {
+    return WatchRoutesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchRoutesRequest>, I>>(_: I): WatchRoutesRequest {
+    const message = createBaseWatchRoutesRequest();
+    return message;
+  },
+};
+
+function createBaseWatchRoutesResponse(): WatchRoutesResponse {
+  return { routes: [], removedMachineIds: [], complete: false };
+}
+
+export const WatchRoutesResponse: MessageFns<WatchRoutesResponse> = {
+  encode(message: WatchRoutesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.routes) {
+      Route.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.removedMachineIds) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.complete !== false) {
+      writer.uint32(24).bool(message.complete);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRoutesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRoutesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.routes.push(Route.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.removedMachineIds.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchRoutesResponse {
+    return {
+      routes: globalThis.Array.isArray(object?.routes) ? object.routes.map((e: any) => Route.fromJSON(e)) : [],
+      removedMachineIds: globalThis.Array.isArray(object?.removedMachineIds)
+        ? object.removedMachineIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.removed_machine_ids)
+        ? object.removed_machine_ids.map((e: any) => globalThis.String(e))
+        : [],
+      complete: isSet(object.complete) ? globalThis.Boolean(object.complete) : false,
+    };
+  },
+
+  toJSON(message: WatchRoutesResponse): unknown {
+    const obj: any = {};
+    if (message.routes?.length) {
+      obj.routes = message.routes.map((e) => Route.toJSON(e));
+    }
+    if (message.removedMachineIds?.length) {
+      obj.removedMachineIds = message.removedMachineIds;
+    }
+    if (message.complete !== false) {
+      obj.complete = message.complete;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchRoutesResponse>, I>>(base?: I): WatchRoutesResponse {
+    return WatchRoutesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchRoutesResponse>, I>>(object: I): WatchRoutesResponse {
+    const message = createBaseWatchRoutesResponse();
+    message.routes = object.routes?.map((e) => Route.fromPartial(e)) || [];
+    message.removedMachineIds = object.removedMachineIds?.map((e) => e) || [];
+    message.complete = object.complete ?? false;
+    return message;
+  },
+};
+
+function createBaseRemoveStagingRequest(): RemoveStagingRequest {
+  return { machineId: "" };
+}
+
+export const RemoveStagingRequest: MessageFns<RemoveStagingRequest> = {
+  encode(message: RemoveStagingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveStagingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveStagingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveStagingRequest {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+    };
+  },
+
+  toJSON(message: RemoveStagingRequest): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveStagingRequest>, I>>(base?: I): RemoveStagingRequest {
+    return RemoveStagingRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveStagingRequest>, I>>(object: I): RemoveStagingRequest {
+    const message = createBaseRemoveStagingRequest();
+    message.machineId = object.machineId ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveStagingResponse(): RemoveStagingResponse {
+  return { objects: [] };
+}
+
+export const RemoveStagingResponse: MessageFns<RemoveStagingResponse> = {
+  encode(message: RemoveStagingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.objects) {
+      StagingObject.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveStagingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveStagingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.objects.push(StagingObject.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveStagingResponse {
+    return {
+      objects: globalThis.Array.isArray(object?.objects)
+        ? object.objects.map((e: any) => StagingObject.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RemoveStagingResponse): unknown {
+    const obj: any = {};
+    if (message.objects?.length) {
+      obj.objects = message.objects.map((e) => StagingObject.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveStagingResponse>, I>>(base?: I): RemoveStagingResponse {
+    return RemoveStagingResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveStagingResponse>, I>>(object: I): RemoveStagingResponse {
+    const message = createBaseRemoveStagingResponse();
+    message.objects = object.objects?.map((e) => StagingObject.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseStagingObject(): StagingObject {
+  return { kind: "", name: "", machineId: "", removing: false };
+}
+
+export const StagingObject: MessageFns<StagingObject> = {
+  encode(message: StagingObject, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.machineId !== "") {
+      writer.uint32(26).string(message.machineId);
+    }
+    if (message.removing !== false) {
+      writer.uint32(32).bool(message.removing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StagingObject {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStagingObject();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.removing = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StagingObject {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+      removing: isSet(object.removing) ? globalThis.Boolean(object.removing) : false,
+    };
+  },
+
+  toJSON(message: StagingObject): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    if (message.removing !== false) {
+      obj.removing = message.removing;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StagingObject>, I>>(base?: I): StagingObject {
+    return StagingObject.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StagingObject>, I>>(object: I): StagingObject {
+    const message = createBaseStagingObject();
+    message.kind = object.kind ?? "";
+    message.name = object.name ?? "";
+    message.machineId = object.machineId ?? "";
+    message.removing = object.removing ?? false;
+    return message;
+  },
+};
+
+function createBaseListStagingObjectsRequest(): ListStagingObjectsRequest {
+  return { machineId: "" };
+}
+
+export const ListStagingObjectsRequest: MessageFns<ListStagingObjectsRequest> = {
+  encode(message: ListStagingObjectsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListStagingObjectsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListStagingObjectsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListStagingObjectsRequest {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ListStagingObjectsRequest): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListStagingObjectsRequest>, I>>(base?: I): ListStagingObjectsRequest {
+    return ListStagingObjectsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListStagingObjectsRequest>, I>>(object: I): ListStagingObjectsRequest {
+    const message = createBaseListStagingObjectsRequest();
+    message.machineId = object.machineId ?? "";
+    return message;
+  },
+};
+
+function createBaseListStagingObjectsResponse(): ListStagingObjectsResponse {
+  return { objects: [] };
+}
+
+export const ListStagingObjectsResponse: MessageFns<ListStagingObjectsResponse> = {
+  encode(message: ListStagingObjectsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.objects) {
+      StagingObject.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListStagingObjectsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListStagingObjectsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.objects.push(StagingObject.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListStagingObjectsResponse {
+    return {
+      objects: globalThis.Array.isArray(object?.objects)
+        ? object.objects.map((e: any) => StagingObject.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListStagingObjectsResponse): unknown {
+    const obj: any = {};
+    if (message.objects?.length) {
+      obj.objects = message.objects.map((e) => StagingObject.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListStagingObjectsResponse>, I>>(base?: I): ListStagingObjectsResponse {
+    return ListStagingObjectsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListStagingObjectsResponse>, I>>(object: I): ListStagingObjectsResponse {
+    const message = createBaseListStagingObjectsResponse();
+    message.objects = object.objects?.map((e) => StagingObject.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** Turns "this machine should replicate" into staging disks and a replication server that serves it. */
 export type StagingService = typeof StagingService;
 export const StagingService = {
@@ -1497,6 +2234,45 @@ export const StagingService = {
       Buffer.from(ListReadyServersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListReadyServersResponse => ListReadyServersResponse.decode(value),
   },
+  /**
+   * For a router of the block stream: which machines may pass, and where each one's replication server is. First all of
+   * them, then every change; ends after less than an hour, or when this replica stops: call again.
+   */
+  watchRoutes: {
+    path: "/lms.v1.Staging/WatchRoutes" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchRoutesRequest): Buffer => Buffer.from(WatchRoutesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchRoutesRequest => WatchRoutesRequest.decode(value),
+    responseSerialize: (value: WatchRoutesResponse): Buffer => Buffer.from(WatchRoutesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchRoutesResponse => WatchRoutesResponse.decode(value),
+  },
+  /**
+   * Takes the machine's replication server away, its staging disks and points with it. The only thing that does. Returns
+   * when that is recorded; safe to repeat.
+   */
+  removeStaging: {
+    path: "/lms.v1.Staging/RemoveStaging" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveStagingRequest): Buffer => Buffer.from(RemoveStagingRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveStagingRequest => RemoveStagingRequest.decode(value),
+    responseSerialize: (value: RemoveStagingResponse): Buffer =>
+      Buffer.from(RemoveStagingResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveStagingResponse => RemoveStagingResponse.decode(value),
+  },
+  /** What there is in the staging area, of one machine or of all: after a removal the proof that nothing is left. */
+  listStagingObjects: {
+    path: "/lms.v1.Staging/ListStagingObjects" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ListStagingObjectsRequest): Buffer =>
+      Buffer.from(ListStagingObjectsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListStagingObjectsRequest => ListStagingObjectsRequest.decode(value),
+    responseSerialize: (value: ListStagingObjectsResponse): Buffer =>
+      Buffer.from(ListStagingObjectsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListStagingObjectsResponse => ListStagingObjectsResponse.decode(value),
+  },
 } as const;
 
 export interface StagingServer extends UntypedServiceImplementation {
@@ -1509,6 +2285,18 @@ export interface StagingServer extends UntypedServiceImplementation {
   getInitiation: handleUnaryCall<GetInitiationRequest, GetInitiationResponse>;
   /** The replication servers that have reported ready and still do, by name. */
   listReadyServers: handleUnaryCall<ListReadyServersRequest, ListReadyServersResponse>;
+  /**
+   * For a router of the block stream: which machines may pass, and where each one's replication server is. First all of
+   * them, then every change; ends after less than an hour, or when this replica stops: call again.
+   */
+  watchRoutes: handleServerStreamingCall<WatchRoutesRequest, WatchRoutesResponse>;
+  /**
+   * Takes the machine's replication server away, its staging disks and points with it. The only thing that does. Returns
+   * when that is recorded; safe to repeat.
+   */
+  removeStaging: handleUnaryCall<RemoveStagingRequest, RemoveStagingResponse>;
+  /** What there is in the staging area, of one machine or of all: after a removal the proof that nothing is left. */
+  listStagingObjects: handleServerStreamingCall<ListStagingObjectsRequest, ListStagingObjectsResponse>;
 }
 
 export interface StagingClient extends Client {
@@ -1591,6 +2379,45 @@ export interface StagingClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListReadyServersResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * For a router of the block stream: which machines may pass, and where each one's replication server is. First all of
+   * them, then every change; ends after less than an hour, or when this replica stops: call again.
+   */
+  watchRoutes(request: WatchRoutesRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchRoutesResponse>;
+  watchRoutes(
+    request: WatchRoutesRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchRoutesResponse>;
+  /**
+   * Takes the machine's replication server away, its staging disks and points with it. The only thing that does. Returns
+   * when that is recorded; safe to repeat.
+   */
+  removeStaging(
+    request: RemoveStagingRequest,
+    callback: (error: ServiceError | null, response: RemoveStagingResponse) => void,
+  ): ClientUnaryCall;
+  removeStaging(
+    request: RemoveStagingRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveStagingResponse) => void,
+  ): ClientUnaryCall;
+  removeStaging(
+    request: RemoveStagingRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveStagingResponse) => void,
+  ): ClientUnaryCall;
+  /** What there is in the staging area, of one machine or of all: after a removal the proof that nothing is left. */
+  listStagingObjects(
+    request: ListStagingObjectsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ListStagingObjectsResponse>;
+  listStagingObjects(
+    request: ListStagingObjectsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ListStagingObjectsResponse>;
 }
 
 export const StagingClient = makeGenericClientConstructor(StagingService, "lms.v1.Staging") as unknown as {
