@@ -25,6 +25,8 @@ export const EVENTS_CONFIGURATION = {
   LMS_NATS_URL: z.string(),
   LMS_NATS_USER: z.string().default('lms'),
   LMS_NATS_PASSWORD_FILE: z.string().optional(),
+  /** Of the CA that NATS' certificate is signed by. Absent: no TLS to NATS, such as on one host. */
+  LMS_NATS_TLS_CA: z.string().optional(),
   /** 1 on one host, 3 in a cluster. */
   LMS_NATS_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
 } as const;
@@ -33,6 +35,8 @@ export interface EventsOptions {
   readonly servers: readonly string[];
   readonly user: string;
   readonly password: string | null;
+  /** File with the CA of NATS' certificate, read at each connection; absent: without TLS. */
+  readonly tlsCaFile?: string;
   /** Copies of each stream and bucket. */
   readonly replicas: number;
 }
@@ -41,13 +45,15 @@ export function readEventsOptions(configured: {
   readonly LMS_NATS_URL: string;
   readonly LMS_NATS_USER: string;
   readonly LMS_NATS_PASSWORD_FILE?: string | undefined;
+  readonly LMS_NATS_TLS_CA?: string | undefined;
   readonly LMS_NATS_REPLICAS: number;
 }): EventsOptions {
-  const file = configured.LMS_NATS_PASSWORD_FILE;
+  const { LMS_NATS_PASSWORD_FILE: file, LMS_NATS_TLS_CA: tlsCaFile } = configured;
   return {
     servers: configured.LMS_NATS_URL.split(','),
     user: configured.LMS_NATS_USER,
     password: file === undefined ? null : readConfiguredFile('LMS_NATS_PASSWORD_FILE', file).trim(),
+    ...(tlsCaFile !== undefined && { tlsCaFile }),
     replicas: configured.LMS_NATS_REPLICAS,
   };
 }
@@ -82,6 +88,9 @@ export class EventConnection {
           servers: [...options.servers],
           user: options.user,
           ...(options.password !== null && { pass: options.password }),
+          ...(options.tlsCaFile !== undefined && { tls: { caFile: options.tlsCaFile } }),
+          // Answers come to an inbox of this user's own, so that NATS can refuse it those of others.
+          inboxPrefix: `_INBOX.${options.user}`,
           name: component,
           timeout: CONNECT_TIMEOUT_MILLISECONDS,
           pingInterval: PING_INTERVAL_MILLISECONDS,

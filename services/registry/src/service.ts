@@ -61,7 +61,7 @@ class Registry implements RegistryServiceModule {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { caDirectory, events, listen, tls, natsPidFile } = this.#configuration;
+    const { caDirectory, events, listen, tls, natsPidFile, operatorTokenSha256 } = this.#configuration;
     const opened = await openAuthority(caDirectory);
     const connection = await EventConnection.connect(events, this.name, signal);
     this.#connection = connection;
@@ -72,6 +72,7 @@ class Registry implements RegistryServiceModule {
     const machines = new Machines(store, points, facts);
     const operations = new Operations(store.operations, machines, points, facts);
     const tokens = new Tokens(store.tokens);
+    if (operatorTokenSha256 !== undefined) await tokens.ensureOperator(operatorTokenSha256, 'operator', new Date());
     const replicationServers = new ReplicationServers(store.replicationServers);
     const closeParts = (): void => {
       points.close();
@@ -121,6 +122,9 @@ class Registry implements RegistryServiceModule {
     try {
       await operations.sweep(new Date());
       await tokens.sweep(new Date());
+      const { operatorTokenSha256: digest } = this.#configuration;
+      // Again, should all state have been lost meanwhile.
+      if (digest !== undefined) await tokens.ensureOperator(digest, 'operator', new Date());
     } catch (thrown) {
       // Another registry was faster, or NATS is away: the next sweep does it.
       this.#logger.debug({ error: toLmsError(thrown).message }, 'a sweep was not finished');
