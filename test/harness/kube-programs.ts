@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 const SETUP_FOLDER = join(import.meta.dirname, '../../.tools/kubernetes');
-const CLUSTER_FOLDER = join(homedir(), '.cache/one-node-cluster/bin');
+const CACHE_FOLDER = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+const CLUSTER_FOLDER = join(CACHE_FOLDER, 'one-node-cluster/bin');
 
 export function kubeProgram(name: 'etcd' | 'kube-apiserver'): string {
   const folders = [process.env['KUBEBUILDER_ASSETS'], SETUP_FOLDER, CLUSTER_FOLDER];
