@@ -109,6 +109,8 @@ export class ApiConnection {
     } catch (thrown) {
       throw unreachable(thrown, what, signal);
     }
+    // Whoever reads it is told of its failure; one that fails when nobody reads it any more is nobody's business.
+    response.body.on('error', () => undefined);
     if (response.statusCode < 300) return response;
     throw new ApiFailure(what, response.statusCode, await response.body.text());
   }

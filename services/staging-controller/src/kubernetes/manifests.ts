@@ -29,7 +29,10 @@ export function volumeBytes({ storage }: KubernetesSettings, diskBytes: readonly
   return Math.ceil(replica * storage.sizeFactor) + storage.overheadBytes;
 }
 
-/** `existing`: what cannot change any more is repeated as it is, and a volume never shrinks. */
+/**
+ * `existing`: what cannot change any more is repeated as it is. A volume never shrinks, and grows only once it is there:
+ * the size of a claim that waits for its volume cannot be changed.
+ */
 export function claimManifest(
   settings: KubernetesSettings,
   machineId: string,
@@ -37,7 +40,8 @@ export function claimManifest(
   existing: KeptClaim | null,
 ): Manifest {
   const className = existing === null ? settings.storage.className : existing.className;
-  const requested = Math.max(bytes, existing?.requestedBytes ?? 0);
+  const canGrow = existing === null || existing.phase === 'Bound';
+  const requested = Math.max(canGrow ? bytes : 0, existing?.requestedBytes ?? 0);
   const manifest = (storageClassName: string | null): Manifest => ({
     ...head(settings, VOLUME_CLAIM, objectName(settings, machineId), machineId),
     spec: {

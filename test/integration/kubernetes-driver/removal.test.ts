@@ -1,0 +1,140 @@
+// Staging is taken away by an explicit removal and by nothing else: not by a registry that forgot, not by the loss of all
+// state, not by somebody's objects that look like ours. And then nothing is left.
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { StagingObject } from '@lms/proto';
+import { KubeApiServer } from '../../harness/kube-api-server.ts';
+import { until } from '../harness/until.ts';
+import { ClusterArea, nameOf, RUNNING, type Controller } from './cluster-area.ts';
+
+let server: KubeApiServer;
+
+beforeAll(async () => {
+  server = await KubeApiServer.start();
+});
+
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+});
+
+async function objectsOf({ staging }: Controller, machineId: string): Promise<readonly StagingObject[]> {
+  const objects: StagingObject[] = [];
+  for await (const part of staging.listStagingObjects({ machineId })) objects.push(...part.objects);
+  return objects;
+}
+
+const KINDS = ['NetworkPolicy', 'PersistentVolumeClaim', 'Pod', 'Secret', 'Service', 'StatefulSet'];
+
+async function waitForAll(controller: Controller, machineId: string, kinds = KINDS): Promise<void> {
+  await until(`${kinds.join(', ')} of ${machineId}`, async () => {
+    const found = (await objectsOf(controller, machineId)).map(({ kind }) => kind);
+    return kinds.every((kind) => found.includes(kind));
+  });
+}
+
+async function makeMachine(area: ClusterArea, controller: Controller, name: string): Promise<string> {
+  const machineId = await area.enrol(name);
+  await waitForAll(
+    controller,
+    machineId,
+    KINDS.filter((kind) => kind !== 'Pod'),
+  );
+  await area.makePod(machineId, RUNNING);
+  await waitForAll(controller, machineId);
+  return machineId;
+}
+
+test('a removal leaves nothing, also when the controller dies in the middle of it; the other machine keeps all', async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const first = await area.startController();
+  const machineId = await makeMachine(area, first, 'goes');
+  const other = await makeMachine(area, first, 'stays');
+  const { objects } = await first.staging.removeStaging({ machineId });
+  expect(objects.map(({ kind }) => kind)).toEqual(KINDS);
+  await until('the StatefulSet to be gone', async () => {
+    const left = await objectsOf(first, machineId);
+    return left.every(({ kind, removing }) => removing && kind !== 'StatefulSet');
+  });
+  // The pod has not ended: the volume it writes to is still there.
+  expect((await objectsOf(first, machineId)).map(({ kind }) => kind)).toContain('PersistentVolumeClaim');
+  await first.stop();
+
+  // As the garbage collector does.
+  await core.deleteNamespacedPod({ name: `${nameOf(machineId)}-0`, namespace, gracePeriodSeconds: 0 });
+  const second = await area.startController();
+  await until('the claim to be on its way out', async () => {
+    const { metadata } = await core.readNamespacedPersistentVolumeClaim({ name: nameOf(machineId), namespace });
+    return metadata?.deletionTimestamp !== undefined;
+  });
+  await unprotect(area, nameOf(machineId));
+  await until('nothing to be left', async () => (await objectsOf(second, machineId)).length === 0);
+  expect((await objectsOf(second, other)).map(({ kind }) => kind)).toEqual(KINDS);
+  // The registry still knows the machine; it is not made again for that.
+  const { endpoint } = await second.staging.getEndpoint({ machineId });
+  expect(endpoint).toBeUndefined();
+  // By the time that a third machine has all that it needs, the controller has looked at the first again.
+  await makeMachine(area, second, 'comes');
+  expect(await objectsOf(second, machineId)).toEqual([]);
+});
+
+/** As the controller of claims does when no pod uses them. */
+async function unprotect({ core, namespace }: ClusterArea, name: string): Promise<void> {
+  const claim = await core.readNamespacedPersistentVolumeClaim({ name, namespace });
+  if (claim.metadata !== undefined) claim.metadata.finalizers = [];
+  await core.replaceNamespacedPersistentVolumeClaim({ name, namespace, body: claim });
+}
+
+test('a manager that lost all its state adopts what there is by its labels, and deletes nothing', async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const first = await area.startController();
+  const machineId = await makeMachine(area, first, 'web-1');
+  const claim = await core.readNamespacedPersistentVolumeClaim({ name: nameOf(machineId), namespace });
+  await first.stop();
+  await area.registry.stop();
+  await area.registry.nats.kill();
+  await area.registry.nats.loseData();
+  await area.registry.nats.start();
+  await area.registry.start();
+
+  const second = await area.startController();
+  const registry = await area.registry.client('gateway');
+  expect((await registry.listMachines({ pageSize: 10, pageToken: '' })).machines).toEqual([]);
+  await waitForAll(second, machineId);
+  // Its replication server goes on: the manager knows again who serves the machine, before its agent was heard.
+  const replicationServer = `rs-${machineId}`;
+  const ready = { replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1' };
+  await until('the machine to be assigned again', async () => {
+    await second.staging.reportReady(ready);
+    const { endpoint } = await second.staging.getEndpoint({ machineId });
+    return endpoint?.serverName.startsWith(machineId);
+  });
+  await area.heartbeat(machineId, 10);
+  await area.waitForStep(second, machineId, 'AUTHENTICATE_WITH_SERVICE', 'SUCCEEDED');
+  const same = await core.readNamespacedPersistentVolumeClaim({ name: nameOf(machineId), namespace });
+  expect(same.metadata?.uid).toBe(claim.metadata?.uid);
+  expect((await objectsOf(second, machineId)).every(({ removing }) => !removing)).toBe(true);
+});
+
+test("objects with our labels that name no machine are listed and left alone, and nobody's machine cannot be removed", async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const controller = await area.startController();
+  const labels = {
+    'app.kubernetes.io/instance': 'mig',
+    'app.kubernetes.io/component': 'replication-server',
+    'app.kubernetes.io/managed-by': 'lms-staging-controller',
+  };
+  await core.createNamespacedSecret({ namespace, body: { metadata: { name: 'stranger', labels } } });
+  const stranger = await until('the stranger to be listed', async () =>
+    (await objectsOf(controller, '')).find(({ name }) => name === 'stranger'),
+  );
+  expect(stranger).toEqual({ kind: 'Secret', name: 'stranger', machineId: '', removing: false });
+  const unknown = controller.staging.removeStaging({ machineId: 'm-00000000000000000000' });
+  await expect(unknown).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  await makeMachine(area, controller, 'web-1');
+  expect(
+    (await core.readNamespacedSecret({ name: 'stranger', namespace })).metadata?.deletionTimestamp,
+  ).toBeUndefined();
+});
