@@ -29,6 +29,7 @@ export class ServerProcess implements AsyncDisposable {
     manager: ManagerDouble,
     folder: string,
     argumentsBeside: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<ServerProcess> {
     await mkdir(folder, { recursive: true });
     const tokenFile = join(folder, 'token');
@@ -47,6 +48,7 @@ export class ServerProcess implements AsyncDisposable {
       ['--max-semi-space-size=1', MAIN, ...usual, ...identity, ...argumentsBeside],
       {
         stdio: ['ignore', 'inherit', 'pipe'],
+        env: { ...process.env, ...environment },
       },
     );
     return new ServerProcess(child);

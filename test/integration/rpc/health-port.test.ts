@@ -1,10 +1,10 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
 import { ComponentService } from '@lms/proto';
 import { withHealthPort } from '@lms/rpc';
 import { HEALTHY, unhealthy, type Health, type Service } from '@lms/service';
-import { service as healthService } from 'grpc-health-check';
 import { findFreePort } from '../../harness/free-port.ts';
+import { HealthClient } from '../harness/health-client.ts';
 import { until } from '../harness/until.ts';
 
 const never = new AbortController().signal;
@@ -33,26 +33,12 @@ class SlowService implements Service {
   }
 }
 
-/** As a kubelet asks: no TLS, no certificate, no trace. */
 async function connect() {
   const address = `127.0.0.1:${await findFreePort()}`;
-  const client = new Client(address, credentials.createInsecure());
-  cleanUp.push(() => client.close());
-  const check = healthService['Check'];
-  if (check === undefined || !('path' in check)) throw new Error('grpc.health.v1 has no Check');
-  const status = (service: string) =>
-    new Promise<unknown>((resolve, reject) => {
-      client.makeUnaryRequest(
-        check.path,
-        check.requestSerialize,
-        check.responseDeserialize,
-        { service },
-        new Metadata(),
-        { deadline: Date.now() + 10_000 },
-        (failure, answer) => (failure === null ? resolve((answer as { status: string }).status) : reject(failure)),
-      );
-    });
-  return { environment: { LMS_HEALTH_LISTEN: address }, client, status };
+  const health = new HealthClient(address);
+  cleanUp.push(() => health.close());
+  const status = (service: string): Promise<string> => health.status(service);
+  return { environment: { LMS_HEALTH_LISTEN: address }, client: health.client, status };
 }
 
 test('a service that still waits at its start is alive and not ready; then readiness follows its health', async () => {
