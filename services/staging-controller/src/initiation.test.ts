@@ -180,3 +180,31 @@ test('nothing new leaves every record as it is', () => {
   const second = nextSteps(first, PAIRED, at(30));
   expect(second.every((record, index) => record === first[index])).toBe(true);
 });
+
+test('a controller that has just started takes nothing back of a server that runs on', () => {
+  const replicating = nextSteps([], REPLICATING, at(10));
+  const unheard = { ...RUNNING, authenticated: false, ready: false };
+  const same = nextSteps(replicating, { ...REPLICATING, server: unheard }, at(20));
+  expect(same.every((record, index) => record === replicating[index])).toBe(true);
+  const another = nextSteps(replicating, { ...REPLICATING, server: { ...unheard, startedAt: at(15) } }, at(20));
+  expect(step(another, 'LAUNCH_REPLICATION_SERVER').state).toBe('IN_PROGRESS');
+});
+
+test('where there are network policies, theirs is the first step', () => {
+  const seen = (networkPolicy: ServerObservation['networkPolicy']): MachineObservation => ({
+    ...ASSIGNED,
+    hasNetworkPolicies: true,
+    server: { ...RUNNING, networkPolicy },
+  });
+  const stateOf = (observation: MachineObservation) => step(nextSteps([], observation, at(0)), 'CREATE_NETWORK_POLICY');
+  expect(stateOf(seen({ created: false, error: null })).state).toBe('IN_PROGRESS');
+  expect(stateOf(seen({ created: false, error: 'forbidden' }))).toMatchObject({ state: 'FAILED', error: 'forbidden' });
+  expect(stateOf(seen({ created: true, error: null })).state).toBe('SUCCEEDED');
+});
+
+test('staging disks that were there and are lost are told as the step that failed', () => {
+  const replicating = nextSteps([], REPLICATING, at(0));
+  const server = { ...ENDED, stagingError: 'the volume is lost', stagingLost: true };
+  const lost = nextSteps(replicating, { ...REPLICATING, server }, at(10));
+  expect(step(lost, 'CREATE_STAGING_DISKS')).toMatchObject({ state: 'FAILED', error: 'the volume is lost' });
+});

@@ -87,6 +87,33 @@ test('a volume claim grows with the source, and never shrinks', async () => {
   await controller.stop();
 });
 
+test('a volume that cannot grow is told about, and holds up nothing else of its machine', async () => {
+  await using area = await ClusterArea.create(server);
+  const { namespace, apps, storage } = area;
+  const className = `fixed-${namespace}`;
+  const fixed = { metadata: { name: className }, provisioner: 'test', allowVolumeExpansion: false };
+  await storage.createStorageClass({ body: fixed });
+  const settings = { storage: { className } };
+  const first = await area.startController({ settings });
+  const machineId = await area.enrol('fixed', 10);
+  const name = nameOf(machineId);
+  await until('the StatefulSet', () => apps.readNamespacedStatefulSet({ name, namespace }));
+  await bind(area, name);
+  await area.makePod(machineId, RUNNING);
+  await area.heartbeat(machineId, 20);
+  await until('the reason in the status', async () => {
+    const { dependencies } = await first.component.describeComponent({});
+    return dependencies.some(({ detail }) => detail.includes('Set allowVolumeExpansion on its storage class'));
+  });
+  await first.stop();
+  const image = 'registry.example/lms/replication-server:2.0.0';
+  await area.startController({ settings: { ...settings, replicationServer: { image } } });
+  await until('the new image', async () => {
+    const { spec } = await apps.readNamespacedStatefulSet({ name, namespace });
+    return spec?.template.spec?.containers[0]?.image === image;
+  });
+});
+
 test('what somebody else changes or deletes is put right', async () => {
   await using area = await ClusterArea.create(server);
   const { namespace, core, apps } = area;

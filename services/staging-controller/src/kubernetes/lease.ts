@@ -109,6 +109,7 @@ export class LeaderElection {
     };
     const giveUp = (): void => end('it is stopping');
     signal.addEventListener('abort', giveUp, { once: true });
+    if (signal.aborted) giveUp();
     logger.info({ identity }, 'leads');
     let watchdog: NodeJS.Timeout | undefined;
     const renewed = (sentAt: number): void => {
@@ -122,7 +123,9 @@ export class LeaderElection {
     };
     renewed(acquiredAt);
     try {
-      await Promise.all([lead(term.signal), this.#renew(term.signal, renewed, end)]);
+      // Whoever has stopped acting must not keep the lease.
+      const acting = lead(term.signal).finally(() => end('it has stopped acting'));
+      await Promise.all([acting, this.#renew(term.signal, renewed, end)]);
     } finally {
       clearTimeout(watchdog);
       this.#holdsUntil = 0;
@@ -140,7 +143,8 @@ export class LeaderElection {
         const lease = await this.#read(term);
         const holder = lease?.spec?.holderIdentity;
         if (holder !== identity) return end(`${holder ?? 'nobody'} holds the lease`);
-        if (await this.#write(lease, identity, term)) renewed(startedAt);
+        const written = await this.#write(lease, identity, term);
+        if (written && !term.aborted) renewed(startedAt);
       } catch (thrown) {
         if (!term.aborted) logger.warn({ identity }, `lease not renewed: ${toLmsError(thrown).message}`);
       }

@@ -14,7 +14,7 @@ import type { ChangeFailure } from './diagnose.ts';
 import { secretManifest, type BootstrapToken } from './manifests.ts';
 import { planMachine, planRemoval, type MachinePlan, type PlanFacts, type StagingChange } from './plan-machine.ts';
 import { RolloutSlots } from './rollout-slots.ts';
-import { SECRET } from './resource.ts';
+import { SECRET, VOLUME_CLAIM } from './resource.ts';
 import type { KubernetesSettings } from './settings.ts';
 
 const RETRY_LIMITS = { firstMilliseconds: 1_000, longestMilliseconds: 120_000 };
@@ -151,9 +151,19 @@ export class Reconciler {
     let objectKind = '';
     try {
       const plan = await this.#plan(machineId, term);
+      let postponed: unknown = null;
       for (const change of plan?.changes ?? []) {
         objectKind = kindOf(change);
-        await this.#make(machineId, change, term);
+        try {
+          await this.#make(machineId, change, term);
+        } catch (thrown) {
+          if (term.aborted || !this.#isGrowth(machineId, change)) throw thrown;
+          postponed = thrown;
+        }
+      }
+      if (postponed !== null) {
+        objectKind = VOLUME_CLAIM.kind;
+        throw toLmsError(postponed);
       }
       if (failed === undefined) return;
       this.#failed.delete(machineId);
@@ -161,6 +171,12 @@ export class Reconciler {
     } catch (thrown) {
       if (!term.aborted) this.#fail(machineId, objectKind, thrown, failed);
     }
+  }
+
+  /** A volume that cannot grow still serves: what comes after it (a new image, a token) must not wait for it. */
+  #isGrowth(machineId: string, change: StagingChange): boolean {
+    const isClaim = change.kind === 'apply' && change.resource.kind === VOLUME_CLAIM.kind;
+    return isClaim && this.#options.view.observe(machineId).claim !== null;
   }
 
   async #plan(machineId: string, term: AbortSignal): Promise<MachinePlan | null> {
