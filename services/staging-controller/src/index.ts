@@ -2,5 +2,5 @@
 export { readStagingControllerConfiguration, type StagingControllerConfiguration } from './config.ts';
 export type { HostConfiguration } from './host-driver.ts';
 export { createStagingControllerService, type StagingControllerServiceModule } from './service.ts';
-export type { KubernetesConfiguration } from './kubernetes/driver.ts';
+export { KubernetesDriver, type KubernetesConfiguration } from './kubernetes/driver.ts';
 export { parseKubernetesSettings, type KubernetesSettings } from './kubernetes/settings.ts';

@@ -112,6 +112,11 @@ export class KubernetesDriver implements StagingDriver {
     return this.#api.writes;
   }
 
+  /** All that is wanted has been looked at. */
+  get idle(): boolean {
+    return this.#reconciler.idle;
+  }
+
   /** Returns at once: an API server that is away now must not keep the service from serving. */
   start(): Promise<void> {
     const { signal } = this.#stopping;
@@ -239,7 +244,8 @@ export class KubernetesDriver implements StagingDriver {
       },
       { signal },
     );
-    return { secret, madeAt, expiresAt: token?.expiresAt ?? madeAt };
+    const expiresAt = token?.expiresAt ?? new Date(madeAt.getTime() + TOKEN_LIFE_SECONDS * 1_000);
+    return { secret, madeAt, expiresAt };
   }
 }
 

@@ -67,6 +67,11 @@ export class Reconciler {
     }
   }
 
+  /** Nothing to look at now; retries may be due later. */
+  get idle(): boolean {
+    return this.#dirty.size === 0 && this.#busy.size === 0;
+  }
+
   /** Something about it may have changed. */
   mark(machineId: string): void {
     this.#dirty.add(machineId);
