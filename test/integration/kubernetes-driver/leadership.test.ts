@@ -78,6 +78,21 @@ test('a controller that is cut off stops acting before the other begins, and doe
   await until('the first to lead again', async () => (await holderOf(area)) === 'first');
 });
 
+test('a controller that leads a second time, with nothing to do meanwhile, acts as it did the first time', async () => {
+  await using area = await ClusterArea.create(server);
+  await using way = await Way.to(server, area.namespace);
+  await area.startController({ identity: 'first', kubeConfig: way.kubeConfig });
+  await until('the first to lead', async () => (await holderOf(area)) === 'first');
+  const second = await area.startController({ identity: 'second' });
+  way.cut();
+  await until('the second to lead', async () => (await holderOf(area)) === 'second');
+  way.mend();
+  await second.stop();
+  await until('the first to lead again', async () => (await holderOf(area)) === 'first');
+  const machineId = await area.enrol('web-1');
+  await until('the StatefulSet', () => hasStatefulSet(area, machineId));
+});
+
 test('a role with only the rights of the documentation is enough', async () => {
   await using area = await ClusterArea.create(server);
   const controller = await area.startController({ kubeConfig: await accountWith(area, CONTROLLER_RULES) });

@@ -75,8 +75,7 @@ export class Reconciler {
   /** Something about it may have changed. */
   mark(machineId: string): void {
     this.#dirty.add(machineId);
-    this.#work.resolve();
-    this.#work = Promise.withResolvers<void>();
+    this.#wakeAll();
   }
 
   /** Each server calls twice a minute, which matters only while it has a token. */
@@ -144,10 +143,16 @@ export class Reconciler {
   }
 
   async #somethingToDo(term: AbortSignal): Promise<void> {
-    const end = (): void => this.#work.resolve();
+    const end = (): void => this.#wakeAll();
     term.addEventListener('abort', end, { once: true });
     await this.#work.promise;
     term.removeEventListener('abort', end);
+  }
+
+  /** Who waits next waits for what comes next: a wake-up that stayed would keep the workers of a later term spinning. */
+  #wakeAll(): void {
+    this.#work.resolve();
+    this.#work = Promise.withResolvers<void>();
   }
 
   async #reconcile(machineId: string, term: AbortSignal): Promise<void> {
