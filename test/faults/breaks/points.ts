@@ -86,4 +86,47 @@ export const POINT_BREAKS: readonly Break[] = [
     to: '',
     by: { test: `${SERVER}/store/conformance.test.ts` },
   },
+  {
+    rule: 'R16',
+    what: 'a window opens although a write is in flight',
+    file: `${AGENT}/change-tracker.ts`,
+    from: 'openRanges.count > 0 || disk.writesInFlight() > 0,',
+    to: 'openRanges.count > 0,',
+    by: { test: `${AGENT}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R16',
+    what: 'requests that were issued do not count as writers',
+    file: `${AGENT}/change-tracker.ts`,
+    from: 'if (marker > activity.lastActiveMarker) activity.lastActiveMarker = marker;',
+    to: "if (marker > activity.lastActiveMarker && kind !== 'issue') activity.lastActiveMarker = marker;",
+    by: { test: `${AGENT}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R18',
+    what: 'a mark acknowledges what was taken after it',
+    file: `${AGENT}/disk-map.ts`,
+    from: 'this.#sealed = this.#sealed.filter((mark) => mark.markId > markId);',
+    to: `this.#sealed = this.#sealed.filter((mark) => mark.markId > markId);
+    this.#open = new BlockMap(this.blockCount);`,
+    by: { test: `${AGENT}/disk-map.test.ts` },
+  },
+  {
+    rule: 'R18',
+    what: "another epoch's data is applied before the epoch is durable",
+    file: `${SERVER}/core/machine-replica.ts`,
+    from: 'if (lastMark?.mapEpoch !== hello.mapEpoch) await store.mark(hello.mapEpoch, 0);',
+    to: '',
+    by: { test: `${SERVER}/core/machine-replicas.test.ts` },
+  },
+  {
+    rule: 'R18',
+    what: 'a mark is acknowledged before it is durable',
+    file: `${SERVER}/core/session.ts`,
+    from: `await this.#onStore(() => store.mark(hello.mapEpoch, frame.markId));
+    await connection.send({ type: 'markAck', markId: frame.markId });`,
+    to: `await connection.send({ type: 'markAck', markId: frame.markId });
+    await this.#onStore(() => store.mark(hello.mapEpoch, frame.markId));`,
+    by: { test: `${SERVER}/core/machine-replicas.test.ts` },
+  },
 ];

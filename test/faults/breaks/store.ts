@@ -2,6 +2,7 @@
 import type { Break } from '../break.ts';
 
 const STORE = 'services/replication-server/src/store';
+const SERVER = 'services/replication-server/src/core';
 
 export const STORE_BREAKS: readonly Break[] = [
   {
@@ -99,5 +100,21 @@ export const STORE_BREAKS: readonly Break[] = [
     from: 'await digests.set(first.block, joinDigests(run));',
     to: '',
     by: { seed: 8 },
+  },
+  {
+    rule: 'R14',
+    what: 'after a failed fsync the store goes on, and the next one is believed',
+    file: `${STORE}/sync-guard.ts`,
+    from: 'if (isFinal || !isOutOfSpace(thrown)) {',
+    to: 'if (isFinal && thrown === null) {',
+    by: { test: `${STORE}/failure.test.ts` },
+  },
+  {
+    rule: 'R14',
+    what: 'a store whose fsync failed is used again by the next session',
+    file: `${SERVER}/machine-replica.ts`,
+    from: 'if (session.storeFailure !== null) await this.#reviewStore(store, session.storeFailure);',
+    to: '',
+    by: { test: `${SERVER}/machine-replicas.test.ts` },
   },
 ];

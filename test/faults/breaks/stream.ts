@@ -62,4 +62,13 @@ export const STREAM_BREAKS: readonly Break[] = [
     to: '',
     by: { seed: 1 },
   },
+  {
+    rule: 'R11',
+    what: 'frames that a fenced session had received still reach the store',
+    file: `${CORE}/session.ts`,
+    from: `this.#error = error;
+    this.#pipeline.stop();`,
+    to: 'this.#error = error;',
+    by: { test: `${CORE}/machine-replicas.test.ts` },
+  },
 ];

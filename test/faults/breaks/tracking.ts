@@ -177,4 +177,64 @@ export const TRACKING_BREAKS: readonly Break[] = [
     to: "if (text !== '') return",
     by: { test: `${KERNEL}/disk/identity.test.ts` },
   },
+  {
+    rule: 'R2',
+    what: 'a request that does not say what it changed is passed over',
+    file: `${CORE}/change-tracker.ts`,
+    from: `if (sectorCount === 0) {
+      this.#lose(`,
+    to: `if (sectorCount === 0) return;
+    if (sectorCount < 0) {
+      this.#lose(`,
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R3',
+    what: 'open ranges are not marked again',
+    file: `${CORE}/open-ranges.ts`,
+    from: 'for (const range of this.#ranges) mark(range);',
+    to: '',
+    by: { test: `${CORE}/open-ranges.test.ts` },
+  },
+  {
+    rule: 'R3',
+    what: 'a window is still although a range is open',
+    file: `${CORE}/change-tracker.ts`,
+    from: 'lastActiveMarker >= marker || openRanges.count > 0 || disk.writesInFlight() > 0,',
+    to: 'lastActiveMarker >= marker || disk.writesInFlight() > 0,',
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R4',
+    what: 'a commit overrun is not looked at',
+    file: `${CORE}/change-tracker.ts`,
+    from: 'if (now.commitOverrun !== before.commitOverrun)',
+    to: 'if (now.commitOverrun < before.commitOverrun)',
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R4',
+    what: 'events that a killed agent took and did not save are forgotten',
+    file: `${CORE}/change-tracker.ts`,
+    from: 'else if (now.readEvents !== figures.readEvents) {',
+    to: 'else if (now.readEvents < figures.readEvents) {',
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R4',
+    what: 'a point is committed across a loss',
+    file: `${CORE}/change-tracker.ts`,
+    from: `this.inspect();
+        this.requireTracking();`,
+    to: '',
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R7',
+    what: 'a saved map is gone on with although the disk is another generation',
+    file: `${CORE}/saved-map.ts`,
+    from: 'before.generation !== disk.generation',
+    to: 'before.generation === null',
+    by: { test: `${CORE}/saved-map.test.ts` },
+  },
 ];
