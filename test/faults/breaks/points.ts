@@ -129,4 +129,13 @@ export const POINT_BREAKS: readonly Break[] = [
     await this.#onStore(() => store.mark(hello.mapEpoch, frame.markId));`,
     by: { test: `${SERVER}/core/machine-replicas.test.ts` },
   },
+  {
+    rule: 'R16',
+    what: 'chunks that were taken earlier are still being read while the window is open',
+    file: `${AGENT}/points.ts`,
+    from: `await session.drain();
+      const quiet`,
+    to: 'const quiet',
+    by: { test: `${AGENT}/points.test.ts` },
+  },
 ];

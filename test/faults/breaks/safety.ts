@@ -47,4 +47,12 @@ export const SAFETY_BREAKS: readonly Break[] = [
     void before;`,
     by: { test: 'services/agent/src/state/write-gate.test.ts' },
   },
+  {
+    rule: 'R17',
+    what: 'an attempt that fails leaves its file systems frozen',
+    file: `${CORE}/window.ts`,
+    from: '({ pauseMicroseconds, intact } = await parts.freezer.thaw());',
+    to: 'if (!signal.aborted) ({ pauseMicroseconds, intact } = await parts.freezer.thaw());',
+    by: { test: `${CORE}/points.test.ts` },
+  },
 ];

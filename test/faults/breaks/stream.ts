@@ -71,4 +71,28 @@ export const STREAM_BREAKS: readonly Break[] = [
     to: 'this.#error = error;',
     by: { test: `${CORE}/machine-replicas.test.ts` },
   },
+  {
+    rule: 'R8',
+    what: 'a range that begins behind the disk is not refused',
+    file: `${STREAM}/validate.ts`,
+    from: 'if (frame.firstBlock >= blocks) {',
+    to: 'if (frame.firstBlock < 0) {',
+    by: { test: `${STREAM}/validate.test.ts` },
+  },
+  {
+    rule: 'R8',
+    what: 'a write may announce another length than its range has',
+    file: `${STREAM}/validate.ts`,
+    from: 'if (frame.rawLengthBytes !== expected) {',
+    to: 'if (frame.rawLengthBytes < 0) {',
+    by: { test: `${STREAM}/validate.test.ts` },
+  },
+  {
+    rule: 'R10',
+    what: 'the server goes on receiving while its window is full',
+    file: `${CORE}/ordered-pipeline.ts`,
+    from: 'while (!this.#stopped && (this.#bytes >= this.#windowBytes || this.#entries.length >= this.#maximumEntries)) {',
+    to: 'while (!this.#stopped && this.#entries.length < 0) {',
+    by: { test: `${CORE}/ordered-pipeline.test.ts` },
+  },
 ];
