@@ -138,4 +138,12 @@ export const POINT_BREAKS: readonly Break[] = [
     to: 'const quiet',
     by: { test: `${AGENT}/points.test.ts` },
   },
+  {
+    rule: 'R18',
+    what: 'a checkpoint is not saved before it is sent',
+    file: `${AGENT}/session.ts`,
+    from: 'tracking.state.checkpoint = { checkpointId, markId, requestId, sequence: null };',
+    to: '',
+    by: { test: `${AGENT}/points.test.ts` },
+  },
 ];

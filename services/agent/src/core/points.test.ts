@@ -2,7 +2,8 @@ import { expect, test } from '@jest/globals';
 import { BLOCK_SIZE_BYTES, createCompressionChoice, type Frame, type FrameConnection } from '@lms/block-stream';
 import { LmsError } from '@lms/errors';
 import { PointMaker } from './points.ts';
-import type { Clock, Freezer, SourceDisk, TraceInstance, TraceVisitor } from './ports.ts';
+import type { Clock, Freezer, RuntimeMemory, SourceDisk, TraceInstance, TraceVisitor } from './ports.ts';
+import { SavedMap, type CheckpointRecord } from './saved-map.ts';
 import { Session } from './session.ts';
 import { DEFAULT_SETTINGS, newCounters } from './status.ts';
 import { Tracking } from './tracking.ts';
@@ -59,6 +60,7 @@ class StillTrace implements TraceInstance {
 class WillingServer implements FrameConnection {
   readonly sent: string[] = [];
   readonly #answers: Frame[] = [];
+  onCheckpoint: (checkpointId: string) => void = () => undefined;
   #waiting: PromiseWithResolvers<Frame | null> | null = null;
 
   send(frame: Frame): Promise<void> {
@@ -72,6 +74,7 @@ class WillingServer implements FrameConnection {
     }
     if (frame.type === 'checkpoint') {
       const { checkpointId, markId } = frame;
+      this.onCheckpoint(checkpointId);
       this.#answer({ type: 'checkpointAck', checkpointId, markId, sequence: 1 });
     }
     return Promise.resolve();
@@ -128,18 +131,14 @@ async function setUp(read: SourceDisk['read']) {
   const observer = { log: () => undefined, beginPoint: () => phase, frozen: () => undefined };
   let identifiers = 0;
   const parts = { clock, counters: newCounters(), observer, newIdentifier: () => `id-${++identifiers}` };
-  const tracking = new Tracking({
-    ...parts,
-    sources: [disk],
-    openTrace: () => Promise.resolve(trace),
-    memory: {
-      read: (name) => files.get(name) ?? null,
-      replace: (name, data) => void files.set(name, data.slice()),
-      allocate: (name, bytes) => void files.set(name, new Uint8Array(bytes)),
-      writeAt: (name, offsetBytes, data) => files.get(name)?.set(data, offsetBytes),
-    },
-    bootId: 'boot',
-  });
+  const memory: RuntimeMemory = {
+    read: (name) => files.get(name) ?? null,
+    replace: (name, data) => void files.set(name, data.slice()),
+    allocate: (name, bytes) => void files.set(name, new Uint8Array(bytes)),
+    writeAt: (name, offsetBytes, data) => files.get(name)?.set(data, offsetBytes),
+  };
+  const openTrace = (): Promise<StillTrace> => Promise.resolve(trace);
+  const tracking = new Tracking({ ...parts, sources: [disk], openTrace, memory, bootId: 'boot' });
   const stop = new AbortController();
   const tracked = tracking.run(stop.signal);
   while (tracking.unusable !== null) await nextTurn();
@@ -159,6 +158,12 @@ async function setUp(read: SourceDisk['read']) {
   const points = new PointMaker({ ...parts, tracking, freezer, pool, settings: () => DEFAULT_SETTINGS });
   return {
     ...{ trace, session, points, freezer, server, stop },
+    /** What a process would find that is started now. */
+    savedCheckpoint: () => {
+      const restored = new SavedMap(memory, 'boot').restore([disk]);
+      if (typeof restored === 'string') throw new Error(restored);
+      return restored.header.checkpoint;
+    },
     end: async (): Promise<void> => {
       session.close(new LmsError('CANCELLED', 'the test is over'));
       stop.abort(new Error('the test is over'));
@@ -201,6 +206,30 @@ test('R17: an attempt that is ended in the middle of a freeze thaws what it froz
     await expect(points.attempt(session, () => Promise.resolve(), stop.signal)).rejects.toThrow('SIGTERM');
     expect(frozenThen).toBe(true);
     expect(freezer.frozen).toBe(false);
+  } finally {
+    await end();
+  }
+});
+
+test('R18: the id of a checkpoint is saved before it is sent, and its point with it once it is acknowledged', async () => {
+  const { session, points, server, stop, savedCheckpoint, end } = await setUp((_offset, target) => {
+    target.fill(7);
+    return Promise.resolve();
+  });
+  try {
+    await session.pushDirty(0, 0);
+    const parameters = { requestId: 'request', timeoutMilliseconds: 60_000, traceparent: '' };
+    const outcome = points.request({ ...parameters, consistency: 'crash' });
+    const saved: { readonly sent: string; readonly found: CheckpointRecord | null }[] = [];
+    server.onCheckpoint = (sent) => saved.push({ sent, found: savedCheckpoint() });
+    await points.attempt(session, () => Promise.resolve(), stop.signal);
+    const checkpointId = saved[0]?.sent ?? '';
+    const record = { checkpointId, markId: 1, requestId: 'request' };
+    expect(saved).toEqual([{ sent: checkpointId, found: { ...record, sequence: null } }]);
+    expect(savedCheckpoint()).toEqual({ ...record, sequence: 1 });
+    expect(await outcome).toEqual({ state: 'succeeded', sequence: 1, consistency: 'filesystem' });
+    const again = points.request({ ...parameters, consistency: 'crash' });
+    expect(await again).toEqual({ state: 'succeeded', sequence: 1, consistency: 'filesystem' });
   } finally {
     await end();
   }
