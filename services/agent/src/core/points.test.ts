@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { BLOCK_SIZE_BYTES, createCompressionChoice, type Frame, type FrameConnection } from '@lms/block-stream';
 import { LmsError } from '@lms/errors';
+import { SETTLE_MILLISECONDS } from './open-ranges.ts';
 import { PointMaker } from './points.ts';
 import type { Clock, Freezer, RuntimeMemory, SourceDisk, TraceInstance, TraceVisitor } from './ports.ts';
 import { SavedMap, type CheckpointRecord } from './saved-map.ts';
@@ -14,14 +15,21 @@ const DISK_BLOCKS = 4;
 /** Everything answers within one turn of the event loop, except what a test holds back. */
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-const clock: Clock = {
-  wallMicroseconds: () => 1_000_000,
-  monotonicMilliseconds: () => 1_000,
-  sleep: async (_milliseconds, signal) => {
+class QuickClock implements Clock {
+  nowMilliseconds = 0;
+
+  wallMicroseconds(): number {
+    return this.nowMilliseconds * 1000;
+  }
+  monotonicMilliseconds(): number {
+    return this.nowMilliseconds;
+  }
+  async sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
     await nextTurn();
+    this.nowMilliseconds += milliseconds;
     signal.throwIfAborted();
-  },
-};
+  }
+}
 
 /** A kernel whose only events are our own canary and markers. */
 class StillTrace implements TraceInstance {
@@ -120,6 +128,7 @@ class OneFileSystem implements Freezer {
 
 async function setUp(read: SourceDisk['read']) {
   const trace = new StillTrace();
+  const clock = new QuickClock();
   const files = new Map<string, Uint8Array>();
   const sizeBytes = DISK_BLOCKS * BLOCK_SIZE_BYTES;
   const disk: SourceDisk = {
@@ -142,6 +151,8 @@ async function setUp(read: SourceDisk['read']) {
   const stop = new AbortController();
   const tracked = tracking.run(stop.signal);
   while (tracking.unusable !== null) await nextTurn();
+  const trackedSince = clock.nowMilliseconds;
+  while (clock.nowMilliseconds < trackedSince + 2 * SETTLE_MILLISECONDS) await nextTurn();
   const server = new WillingServer();
   const pool = {
     capacityBuffers: 4,
