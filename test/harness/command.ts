@@ -14,6 +14,7 @@ export interface CommandOptions {
   /** Where it runs; without it where this process does. */
   readonly folder?: string;
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Ends it, and what it has started. */
   readonly signal?: AbortSignal;
 }
 
@@ -25,23 +26,30 @@ export async function runCommand(
 ): Promise<CommandResult> {
   const { promise, resolve } = Promise.withResolvers<CommandResult>();
   const child = spawn(program, parameters, {
+    detached: true, // Ctrl-C is this program's to answer: a command of its clean-up must not die of the same key
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...options.environment },
     ...(options.folder === undefined ? {} : { cwd: options.folder }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+  const endAll = (): void => {
+    const runs = child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+    if (runs) process.kill(-child.pid, 'SIGTERM');
+  };
+  options.signal?.addEventListener('abort', endAll, { once: true });
+  if (options.signal?.aborted === true) endAll();
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   child.stdout.on('data', (piece: Buffer) => stdout.push(piece));
   child.stderr.on('data', (piece: Buffer) => stderr.push(piece));
   child.on('error', (error) => resolve({ exitCode: 127, stdout: '', stderr: `${error.message}\n` }));
-  child.on('close', (exitCode) =>
+  child.on('close', (exitCode) => {
+    options.signal?.removeEventListener('abort', endAll);
     resolve({
       exitCode: exitCode ?? 1,
       stdout: Buffer.concat(stdout).toString(),
       stderr: Buffer.concat(stderr).toString(),
-    }),
-  );
+    });
+  });
   // A program that ends without reading its input is its own affair.
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.input ?? '');

@@ -36,11 +36,12 @@ export class LoopDisk {
 
   /** An image that is there already. */
   static async attach(imagePath: string, options: LoopDiskOptions): Promise<LoopDisk> {
+    // Before it is attached, and by the image: losetup can be ended between the attachment and its answer.
+    options.cleanup.add(`detach ${imagePath}`, async () => {
+      for (const device of await devicesOf(imagePath)) await requireCommand('losetup', ['--detach', device]);
+    });
     // Direct I/O: otherwise the image's pages fill the page cache a second time.
     const device = (await requireCommand('losetup', ['--find', '--show', '--direct-io=on', imagePath])).trim();
-    options.cleanup.add(`detach ${device}`, async () => {
-      await requireCommand('losetup', ['--detach', device]);
-    });
     return new LoopDisk(device, imagePath, options);
   }
 
@@ -53,14 +54,19 @@ export class LoopDisk {
     this.#mounts += 1;
     const folder = join(this.#folder, `mount-${this.device.split('/').at(-1)}-${this.#mounts}`);
     mkdirSync(folder);
-    await requireCommand('mount', ['-o', options, this.device, folder]);
     this.#cleanup.add(`unmount ${folder}`, async () => {
       await runCommand('umount', [folder]);
     });
+    await requireCommand('mount', ['-o', options, this.device, folder]);
     return folder;
   }
 
   async unmount(folder: string): Promise<void> {
     await requireCommand('umount', [folder]);
   }
+}
+
+async function devicesOf(imagePath: string): Promise<readonly string[]> {
+  const list = await requireCommand('losetup', ['--associated', imagePath, '--noheadings', '--output', 'NAME']);
+  return list.split('\n').filter((device) => device !== '');
 }

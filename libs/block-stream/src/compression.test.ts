@@ -2,7 +2,13 @@ import { expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { constants, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { compressChunk, createCompressionChoice, decompressChunk, looksCompressible } from './compression.ts';
+import {
+  compressChunk,
+  createCompressionChoice,
+  type CompressionChoice,
+  decompressChunk,
+  looksCompressible,
+} from './compression.ts';
 
 const text = (length: number): Buffer => Buffer.alloc(length, 'the quick brown fox jumps over the lazy dog, ');
 
@@ -79,15 +85,51 @@ test('arbitrary bytes never decompress to anything but an error or the announced
   );
 });
 
+/** Tells a choice of chunks of 1 MiB that leave one after the other, each in so many milliseconds. */
+function wire(choice: CompressionChoice) {
+  let now = 1000;
+  return {
+    send(chunks: number, millisecondsEach: number): void {
+      for (let chunk = 0; chunk < chunks; chunk += 1) {
+        choice.sent(now, now + millisecondsEach, 1_048_576);
+        now += millisecondsEach;
+      }
+    },
+    idle(milliseconds: number): void {
+      now += milliseconds;
+    },
+  };
+}
+
 test('the adaptive choice compresses on a slow network, sends raw on a fast one, and comes back', () => {
   const choice = createCompressionChoice('adaptive');
+  const network = wire(choice);
   expect(choice.shouldCompress()).toBe(true);
-  for (let chunk = 0; chunk < 200; chunk += 1) choice.sent(0.5, 1_048_576);
+  network.send(200, 0.5);
   expect(choice.shouldCompress()).toBe(false);
-  for (let chunk = 0; chunk < 200; chunk += 1) choice.sent(10, 1_048_576);
+  network.send(200, 10);
   expect(choice.shouldCompress()).toBe(true);
   choice.setMode('off');
   expect(choice.shouldCompress()).toBe(false);
   choice.setMode('on');
   expect(choice.shouldCompress()).toBe(true);
+});
+
+test('bursts that end in the socket buffers never make a network look fast', () => {
+  const choice = createCompressionChoice('adaptive');
+  const network = wire(choice);
+  for (let burst = 0; burst < 100; burst += 1) {
+    network.send(8, 0.1);
+    network.idle(1000);
+  }
+  expect(choice.shouldCompress()).toBe(true);
+});
+
+test('a network that was found fast is still fast after a pause', () => {
+  const choice = createCompressionChoice('adaptive');
+  const network = wire(choice);
+  network.send(200, 0.5);
+  network.idle(60_000);
+  network.send(4, 0.5);
+  expect(choice.shouldCompress()).toBe(false);
 });

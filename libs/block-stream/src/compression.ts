@@ -75,12 +75,16 @@ export type CompressionMode = 'adaptive' | 'on' | 'off';
 
 /**
  * Decides per chunk whether compressing pays: compress while the network is what everybody waits for, send raw while the
- * processor is. The signal is back-pressure: a `send` that had to wait means that the network is behind.
+ * processor is. The signal is how fast the wire takes bytes while it is kept busy: a burst that ends in the kernel's
+ * socket buffers says nothing about the network, and small changes on a slow one must stay compressed.
  */
 export interface CompressionChoice {
   shouldCompress(): boolean;
-  /** To be told after each send of a chunk: how long it took, and how many bytes it put on the wire. */
-  sent(elapsedMilliseconds: number, wireBytes: number): void;
+  /**
+   * To be told after each send of a chunk: when its bytes began to leave (not when they began to wait for others), when
+   * the kernel had the last one, and how many there were. Milliseconds of one monotonic clock.
+   */
+  sent(beganMilliseconds: number, endedMilliseconds: number, wireBytes: number): void;
   setMode(mode: CompressionMode): void;
 }
 
@@ -89,19 +93,30 @@ export interface CompressionChoice {
  * nothing from it. (About 3 Gbit/s on two cores: docs/adr.)
  */
 const RAW_PREFERRED_FROM_BYTES_PER_SECOND = 400 * 1024 * 1024;
-/** Weight of the newest chunk in the running rate: some 16 chunks (16 MiB) decide. */
-const RATE_WEIGHT = 1 / 16;
+/** What the socket buffers of both ends hold at most (Linux's tcp_wmem and tcp_rmem: 4 and 6 MiB, some systems more). */
+const BUFFERED_BYTES = 16 * 1024 * 1024;
+/** A wire that had nothing to do for so long has emptied those buffers. */
+const IDLE_MILLISECONDS = 100;
+/** The running rate forgets: bytes that weigh as much as all that was before. */
+const RATE_MEMORY_BYTES = 16 * 1024 * 1024;
 
 export function createCompressionChoice(initialMode: CompressionMode): CompressionChoice {
   let mode = initialMode;
   /** Starts low: until the wire has shown what it takes, compressing is the safer guess. */
   let wireBytesPerSecond = 0;
+  let busyBytes = 0;
+  let lastEndedMilliseconds = -Infinity;
   return {
     shouldCompress: () =>
       mode === 'on' || (mode === 'adaptive' && wireBytesPerSecond < RAW_PREFERRED_FROM_BYTES_PER_SECOND),
-    sent(elapsedMilliseconds, wireBytes) {
-      const rate = (wireBytes / Math.max(elapsedMilliseconds, 0.01)) * 1000;
-      wireBytesPerSecond += (rate - wireBytesPerSecond) * RATE_WEIGHT;
+    sent(beganMilliseconds, endedMilliseconds, wireBytes) {
+      if (beganMilliseconds - lastEndedMilliseconds > IDLE_MILLISECONDS) busyBytes = 0;
+      lastEndedMilliseconds = endedMilliseconds;
+      busyBytes += wireBytes;
+      if (busyBytes <= BUFFERED_BYTES) return;
+      const rate = (wireBytes / Math.max(endedMilliseconds - beganMilliseconds, 0.01)) * 1000;
+      const weight = wireBytes / (wireBytes + RATE_MEMORY_BYTES);
+      wireBytesPerSecond += (rate - wireBytesPerSecond) * weight;
     },
     setMode(next) {
       mode = next;

@@ -2,6 +2,7 @@
 import type { Break } from '../break.ts';
 
 const STORE = 'services/replication-server/src/store';
+const SERVER = 'services/replication-server/src/core';
 
 export const STORE_BREAKS: readonly Break[] = [
   {
@@ -10,15 +11,7 @@ export const STORE_BREAKS: readonly Break[] = [
     file: `${STORE}/point/point-catalogue.ts`,
     from: "await this.#files.syncFolder(FOLDER, 'points.folder');",
     to: '',
-    by: { seed: 35 },
-  },
-  {
-    rule: 'R12',
-    what: "the content of a point's segment is not made durable",
-    file: `${STORE}/journal/segment-writer.ts`,
-    from: "await this.#file.sync('segment.seal');",
-    to: '',
-    by: { seed: 32 },
+    by: { seed: 16 },
   },
   {
     rule: 'R12',
@@ -26,7 +19,7 @@ export const STORE_BREAKS: readonly Break[] = [
     file: `${STORE}/reflink/reflink-form.ts`,
     from: 'await file.sync(step);',
     to: 'void step;',
-    by: { seed: 1 },
+    by: { seed: 4 },
   },
   {
     rule: 'R12',
@@ -42,7 +35,7 @@ export const STORE_BREAKS: readonly Break[] = [
     file: `${STORE}/journal/reclaim.ts`,
     from: 'oldest.lastId <= (points[0]?.throughSegment ?? 0)',
     to: 'oldest.lastId <= (points.at(-1)?.throughSegment ?? 0)',
-    by: { seed: 4 },
+    by: { seed: 1 },
   },
   {
     rule: 'R13',
@@ -61,12 +54,20 @@ export const STORE_BREAKS: readonly Break[] = [
     by: { seed: 1 },
   },
   {
+    rule: 'R13',
+    what: 'the window watches the first disk only',
+    file: 'services/agent/src/core/change-tracker.ts',
+    from: 'const active = this.#disks.find(',
+    to: 'const active = this.#disks.slice(0, 1).find(',
+    by: { seed: 158 },
+  },
+  {
     rule: 'R14',
     what: 'an fsync that failed is passed over',
     file: `${STORE}/sync-guard.ts`,
     from: 'sync: (step) => this.#run(`fsync of ${path} (${step})`, true, () => file.sync(step)),',
     to: 'sync: (step) => file.sync(step).catch(() => undefined),',
-    by: { seed: 35 },
+    by: { seed: 147 },
   },
   {
     rule: 'R15',
@@ -98,6 +99,30 @@ export const STORE_BREAKS: readonly Break[] = [
     file: `${STORE}/journal/base-merge.ts`,
     from: 'await digests.set(first.block, joinDigests(run));',
     to: '',
-    by: { seed: 8 },
+    by: { seed: 1 },
+  },
+  {
+    rule: 'R14',
+    what: 'after a failed fsync the store goes on, and the next one is believed',
+    file: `${STORE}/sync-guard.ts`,
+    from: 'if (isFinal || !isOutOfSpace(thrown)) {',
+    to: 'if (isFinal && thrown === null) {',
+    by: { test: `${STORE}/failure.test.ts` },
+  },
+  {
+    rule: 'R14',
+    what: 'a store whose fsync failed is used again by the next session',
+    file: `${SERVER}/machine-replica.ts`,
+    from: 'if (session.storeFailure !== null) await this.#reviewStore(store, session.storeFailure);',
+    to: '',
+    by: { test: `${SERVER}/machine-replicas.test.ts` },
+  },
+  {
+    rule: 'R15',
+    what: 'after an unclean end the digests are believed without a look at the blocks',
+    file: `${STORE}/replica/disk-replica.ts`,
+    from: 'this.#suspect = new BlockSet(blocks, !isClean);',
+    to: 'this.#suspect = new BlockSet(blocks);',
+    by: { seed: 78 },
   },
 ];

@@ -12,7 +12,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     from: 'if (mark.markId <= markId) this.#touchMap(mark.blocks);',
     to: `if (mark.markId <= markId)
       for (let block = 0; block < this.blockCount; block++) if (mark.blocks.has(block)) this.dirty.remove(block, 1);`,
-    by: { seed: 4 },
+    by: { seed: 3 },
   },
   {
     rule: 'R2',
@@ -28,7 +28,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/operation.ts`,
     from: "return flushes ? 'flushWrite' : 'write';",
     to: "return flushes ? 'flush' : 'write';",
-    by: { seed: 4 },
+    by: { seed: 1 },
   },
   {
     rule: 'R2',
@@ -36,7 +36,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'if (changesNothing(operation, sectorCount)) return;',
     to: "if (changesNothing(operation, sectorCount) || kind === 'complete') return;",
-    by: { seed: 2 },
+    by: { seed: 1 },
   },
   {
     rule: 'R3',
@@ -44,7 +44,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'if (!mayHideRanges(operation)) return;',
     to: 'return;',
-    by: { seed: 2 },
+    by: { seed: 4 },
   },
   {
     rule: 'R3',
@@ -52,7 +52,15 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/open-ranges.ts`,
     from: 'if (!balanced && !waited) return;',
     to: '',
-    by: { seed: 28 },
+    by: { seed: 58 },
+  },
+  {
+    rule: 'R3',
+    what: 'a discard that was queued before tracing began is passed over',
+    file: `${CORE}/earlier-discards.ts`,
+    from: "if (this.#state === 'possible') this.#state = 'seen';",
+    to: '',
+    by: { test: `${CORE}/earlier-discards.test.ts` },
   },
   {
     rule: 'R4',
@@ -60,7 +68,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'if (now.overrun !== before.overrun)',
     to: 'if (now.overrun < before.overrun)',
-    by: { seed: 58 },
+    by: { seed: 20 },
   },
   {
     rule: 'R4',
@@ -68,7 +76,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'if (now.droppedEvents !== before.droppedEvents)',
     to: 'if (now.droppedEvents < before.droppedEvents)',
-    by: { seed: 36 },
+    by: { seed: 39 },
   },
   {
     rule: 'R4',
@@ -76,7 +84,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'this.#lose(`processor ${this.#processor}: ${reason}`);',
     to: 'void reason;',
-    by: { seed: 9 },
+    by: { seed: 13 },
   },
   {
     rule: 'R4',
@@ -92,7 +100,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'if (difference !== null) this.#lose(difference);',
     to: '',
-    by: { seed: 14 },
+    by: { seed: 12 },
   },
   {
     rule: 'R4',
@@ -116,7 +124,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'if (this.#trace.processors.every((processor) => (this.#seenMarker.get(processor) ?? 0) >= marker)) {',
     to: 'if (this.#trace.processors.length > 0) {',
-    by: { seed: 8 },
+    by: { seed: 18 },
   },
   {
     rule: 'R5',
@@ -124,7 +132,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'this.#trace.processors.every((processor)',
     to: 'this.#trace.processors.some((processor)',
-    by: { seed: 8 },
+    by: { seed: 42 },
   },
   {
     rule: 'R5',
@@ -167,7 +175,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'else if (now.generation !== disk.generation)',
     to: 'else if (now.generation < 0)',
-    by: { seed: 17 },
+    by: { seed: 73 },
   },
   {
     rule: 'R7',
@@ -176,5 +184,65 @@ export const TRACKING_BREAKS: readonly Break[] = [
     from: 'if (!/^[0.:_-]*$/.test(text)) return',
     to: "if (text !== '') return",
     by: { test: `${KERNEL}/disk/identity.test.ts` },
+  },
+  {
+    rule: 'R2',
+    what: 'a request that does not say what it changed is passed over',
+    file: `${CORE}/change-tracker.ts`,
+    from: `if (sectorCount === 0) {
+      this.#lose(`,
+    to: `if (sectorCount === 0) return;
+    if (sectorCount < 0) {
+      this.#lose(`,
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R3',
+    what: 'open ranges are not marked again',
+    file: `${CORE}/open-ranges.ts`,
+    from: 'for (const range of this.#ranges) mark(range);',
+    to: '',
+    by: { test: `${CORE}/open-ranges.test.ts` },
+  },
+  {
+    rule: 'R3',
+    what: 'a window is still although a range is open',
+    file: `${CORE}/change-tracker.ts`,
+    from: 'lastActiveMarker >= marker || openRanges.count > 0 ||',
+    to: 'lastActiveMarker >= marker ||',
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R4',
+    what: 'a commit overrun is not looked at',
+    file: `${CORE}/change-tracker.ts`,
+    from: 'if (now.commitOverrun !== before.commitOverrun)',
+    to: 'if (now.commitOverrun < before.commitOverrun)',
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R4',
+    what: 'events that a killed agent took and did not save are forgotten',
+    file: `${CORE}/change-tracker.ts`,
+    from: 'else if (now.readEvents !== figures.readEvents) {',
+    to: 'else if (now.readEvents < figures.readEvents) {',
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R4',
+    what: 'a point is committed across a loss',
+    file: `${CORE}/change-tracker.ts`,
+    from: `this.inspect();
+        this.requireTracking();`,
+    to: '',
+    by: { test: `${CORE}/change-tracker.test.ts` },
+  },
+  {
+    rule: 'R7',
+    what: 'a saved map is gone on with although the disk is another generation',
+    file: `${CORE}/saved-map.ts`,
+    from: 'before.generation !== disk.generation',
+    to: 'before.generation === null',
+    by: { test: `${CORE}/saved-map.test.ts` },
   },
 ];

@@ -1,6 +1,8 @@
 // Every exit code that needs a manager, produced for real: bin/lms and bin/lms-agent against one that runs.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { InitiationReport, JoinToken, Machine, Point } from '@lms/api';
@@ -177,6 +179,31 @@ test('an existing file is exit 1 and stays as it is; with --force it is replaced
   expect((await manager.command(...words, '--force')).exitCode).toBe(0);
   expect(readFileSync(output).length).toBe(DISK_BYTES);
   expect((await runCommand('ls', [join(folder.path, 'exports')])).stdout).toBe('existing.img\n');
+});
+
+test('Ctrl-C of an export ends it by the signal, leaves no file, and the next one works', async () => {
+  const exports = join(folder.path, 'interrupted');
+  mkdirSync(exports);
+  const output = join(exports, 'disk.img');
+  const sequence = (await manager.points('web')).at(-1)?.sequence ?? 0;
+  const words = ['point', 'export', 'web', String(sequence), '--output', output];
+  const { components } = await manager.ask((api, signal) => api.status(signal));
+  const replicationServer = components.find(({ name }) => name === 'replication-server')?.pid ?? Number.NaN;
+  // So that the export is under way for as long as we want.
+  process.kill(replicationServer, 'SIGSTOP');
+  try {
+    const exporting = spawn(LMS, ['--context', manager.contextPath, ...words], { stdio: 'ignore' });
+    const ended = once(exporting, 'exit');
+    await waitFor('the export to begin', () => existsSync(`${output}.tmp`));
+    exporting.kill('SIGINT');
+    expect(await ended).toEqual([null, 'SIGINT']);
+    expect(readdirSync(exports)).toEqual([]);
+  } finally {
+    process.kill(replicationServer, 'SIGCONT');
+  }
+  expect((await manager.command(...words)).exitCode).toBe(0);
+  expect(readdirSync(exports)).toEqual(['disk.img']);
+  expect(await sha256OfDisk(output)).toBe(await sha256OfDisk(join(folder.path, 'exported.img')));
 });
 
 test('filesystem consistency while freezing is switched off is exit 5 and says what is possible', async () => {

@@ -45,7 +45,7 @@ export class ServerProcess implements AsyncDisposable {
     ];
     const child = spawn(
       process.execPath,
-      ['--max-semi-space-size=1', MAIN, ...usual, ...identity, ...argumentsBeside],
+      ['--max-semi-space-size=1', '--initial-old-space-size=48', MAIN, ...usual, ...identity, ...argumentsBeside],
       {
         stdio: ['ignore', 'inherit', 'pipe'],
         env: { ...process.env, ...environment },

@@ -11,6 +11,7 @@ import type {
   StagedPoint,
   StagingStore,
 } from '../../../services/replication-server/src/index.ts';
+import { RESERVED_SECTORS, type OrderedWrites } from '../source/ordered-writes.ts';
 import type { WallClock } from '../time/simulated-clock.ts';
 import type { FreezeLedger } from './freeze-ledger.ts';
 import { mayBeDeleted } from './retention-judge.ts';
@@ -26,6 +27,7 @@ export class OracleViolation extends Error {
 
 export interface OracleWorld {
   readonly timeline: Timeline;
+  readonly orderedWrites: OrderedWrites;
   readonly freezes: FreezeLedger;
   readonly wallClock: WallClock;
   /** Disk ids in the order of the source's disks. */
@@ -106,6 +108,7 @@ export class Oracle {
       const { point } = reader;
       this.#checkShape(point);
       const disks = await this.#readDisks(reader, store.digestKey);
+      this.#checkOrder(point, disks);
       const position = this.#findPosition(point, disks, notBeforeMicroseconds);
       this.#positions.set(point.checkpointId, position);
       this.#checkConsistency(point);
@@ -136,6 +139,16 @@ export class Oracle {
     if (JSON.stringify(ids) !== JSON.stringify(this.#world.diskIds)) {
       throw new OracleViolation('R13', `point ${point.sequence} has the disks ${ids.join(', ')}`);
     }
+  }
+
+  /** R13, without any clock: what is held of the writes that were ordered across the disks is a prefix of them. */
+  #checkOrder(point: StagedPoint, disks: readonly Uint8Array[]): void {
+    const held = disks.map((bytes) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset);
+      return Array.from({ length: RESERVED_SECTORS }, (_, sector) => view.getUint32(sector * SECTOR_BYTES, true));
+    });
+    const error = this.#world.orderedWrites.judge(held);
+    if (error !== null) throw new OracleViolation('R13', `point ${point.sequence} tears an order of writes: ${error}`);
   }
 
   async #readDisks(reader: PointReader, digestKey: Uint8Array): Promise<readonly Uint8Array[]> {

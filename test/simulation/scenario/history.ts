@@ -10,6 +10,7 @@ import { FreezeLedger } from '../oracle/freeze-ledger.ts';
 import { Oracle, OracleViolation } from '../oracle/oracle.ts';
 import { Timeline } from '../oracle/timeline.ts';
 import { ProcessKilled, type SimulatedProcess } from '../process.ts';
+import { OrderedWrites, RESERVED_SECTORS } from '../source/ordered-writes.ts';
 import { SourceMachine } from '../source/source-machine.ts';
 import type { AgentHost } from '../source/agent-host.ts';
 import { MACHINE_ID, StagingHost } from '../staging/staging-host.ts';
@@ -70,24 +71,27 @@ export class History {
 
   constructor(seed: number) {
     this.#seed = seed;
-    this.random = new Random(seed);
-    this.profile = chooseProfile(seed, this.random.fork());
+    const root = new Random(seed);
+    this.profile = chooseProfile(seed, root.stream('profile'));
+    this.random = root.stream(this.profile.story.name);
     this.load = { ...this.profile.load };
     this.sourceClock = new WallClock(this.scheduler);
     this.stagingClock = new WallClock(this.scheduler);
-    const { scheduler, random, profile } = this;
+    const { scheduler, profile } = this;
     this.timeline = new Timeline(
       () => scheduler.nowMicroseconds,
       profile.source.disks.map(({ sizeBytes }) => sizeBytes / 512),
     );
+    const orderedWrites = new OrderedWrites(profile.source.disks.length);
     this.oracle = new Oracle({
       timeline: this.timeline,
+      orderedWrites,
       freezes: this.freezes,
       wallClock: this.sourceClock,
       diskIds: profile.source.disks.map(({ diskId }) => diskId),
     });
-    this.chaos = new Chaos(this, this.random.fork());
-    this.network = new Network(scheduler, random.fork(), profile.network, {
+    this.chaos = new Chaos(this, root.stream(`faults of ${profile.story.name}`));
+    this.network = new Network(scheduler, root.stream('network'), profile.network, {
       agentSent: (frame, process) => this.#agentSent(frame, process),
       agentReceived: (frame, process) => this.#agentReceived(frame, process),
       waiting: (end, bytes) => this.#checkMemory(end, bytes),
@@ -96,10 +100,11 @@ export class History {
     this.source = new SourceMachine({
       shape: profile.source,
       scheduler,
-      random: random.fork(),
+      random: root.stream('source'),
       wallClock: this.sourceClock,
       network: this.network,
       timeline: this.timeline,
+      orderedWrites,
       freezes: this.freezes,
       load: this.load,
       stepNames: new Map(),
@@ -111,7 +116,7 @@ export class History {
     this.staging = new StagingHost({
       ...profile.staging,
       scheduler,
-      random: random.fork(),
+      random: root.stream('staging'),
       wallClock: this.stagingClock,
       network: this.network,
       log,
@@ -262,7 +267,7 @@ export class History {
   /** What the disks held before the history began. */
   #fillDisks(): void {
     for (const disk of this.source.disks) {
-      for (let sector = 0; sector < disk.sectors;) {
+      for (let sector = RESERVED_SECTORS; sector < disk.sectors;) {
         const count = Math.min(this.random.between(1, 300), disk.sectors - sector);
         if (this.random.chance(this.profile.contentShare)) disk.change(sector, count, this.timeline.newVersion());
         sector += count;

@@ -1,7 +1,9 @@
 /** How each fault is done to the world. A strike that cannot be made just now returns false and is tried again. */
 import type { Fault } from '../faults.ts';
 import type { Break, Link } from '../network/network.ts';
+import type { SimulatedDisk } from '../source/disk.ts';
 import type { LossSign, TraceBuffer } from '../source/kernel-trace.ts';
+import { RESERVED_SECTORS } from '../source/ordered-writes.ts';
 import type { Random } from '../time/random.ts';
 import type { History } from './history.ts';
 import { sendHostileFrames, startSecondAgent } from './intruder.ts';
@@ -126,7 +128,7 @@ export const STRIKES: Readonly<Record<Fault, Strike>> = {
     // Whoever had it meanwhile wrote to it, and no event tells.
     for (let write = 0; write < 5; write++) {
       const count = random.between(1, 64);
-      disk.change(random.below(disk.sectors - count), count, history.timeline.newVersion());
+      disk.change(otherSector(disk, count, random), count, history.timeline.newVersion());
     }
     restartAgentLater(history, random);
     return true;
@@ -147,7 +149,7 @@ export const STRIKES: Readonly<Record<Fault, Strike>> = {
     if (blockLayer === null) return false;
     history.fired('passthrough');
     const disk = random.pick(history.source.disks);
-    const ranges = [{ sector: random.below(disk.sectors - 8), count: 8 }];
+    const ranges = [{ sector: otherSector(disk, 8, random), count: 8 }];
     void blockLayer.submit(disk, { kind: 'passthrough', ranges, fate: 'done' });
     return true;
   },
@@ -163,7 +165,7 @@ export const STRIKES: Readonly<Record<Fault, Strike>> = {
     history.fired('writeInWindow');
     const disk = random.pick(history.source.disks);
     const count = random.between(1, 32);
-    const ranges = [{ sector: random.below(disk.sectors - count), count }];
+    const ranges = [{ sector: otherSector(disk, count, random), count }];
     void blockLayer.submit(disk, { kind: 'write', ranges, fate: 'done' });
     return true;
   },
@@ -210,6 +212,11 @@ export const STRIKES: Readonly<Record<Fault, Strike>> = {
   silentDisk: never,
   stagingOnSource: never,
 };
+
+/** Where `count` sectors begin that the ordered writer does not use. */
+function otherSector(disk: SimulatedDisk, count: number, random: Random): number {
+  return random.between(RESERVED_SECTORS, disk.sectors - count);
+}
 
 /** Stories of their own tell these. */
 function never(): boolean {

@@ -47,6 +47,8 @@ export interface Request {
   readonly kind: RequestKind;
   readonly ranges: readonly SectorRange[];
   readonly fate: RequestFate;
+  /** What it writes; a new one when nobody cares. */
+  readonly version?: number;
 }
 
 /** A part of a request's range whose content changes at one instant. */
@@ -56,6 +58,9 @@ interface Part extends SectorRange {
 
 const TYPICAL_QUEUE_MICROSECONDS = 60;
 const TYPICAL_DEVICE_MICROSECONDS = 1_500;
+/** An I/O scheduler keeps discards back, not in flight, and merges others into them meanwhile: for less than a second (R3). */
+const HELD_DISCARD_CHANCE = 0.15;
+const LONGEST_HOLD_MICROSECONDS = 600_000;
 
 export class BlockLayer {
   readonly #boot: Boot;
@@ -72,14 +77,14 @@ export class BlockLayer {
   async submit(disk: SimulatedDisk, request: Request): Promise<void> {
     const random = this.#random;
     const letters = random.pick(LETTERS[request.kind]);
-    const version = this.#timeline.newVersion();
+    const version = request.version ?? this.#timeline.newVersion();
     const throughPartition = random.chance(0.5);
     if (request.kind !== 'passthrough' && request.kind !== 'flush') {
       for (const range of request.ranges) {
         this.#record(disk, 'queue', range, letters, throughPartition);
       }
     }
-    await this.#boot.pause(random.chance(0.05) ? random.latency(TYPICAL_DEVICE_MICROSECONDS) : random.below(5));
+    await this.#boot.pause(this.#queueMicroseconds(request.kind));
     const shown = shownRange(request, random);
     const writes = request.kind !== 'flush';
     if (writes) disk.writesInFlight++;
@@ -106,6 +111,14 @@ export class BlockLayer {
     this.#record(disk, 'issue', range, 'R', false);
     await this.#boot.pause(this.#random.latency(200));
     this.#record(disk, 'complete', range, 'R', false);
+  }
+
+  #queueMicroseconds(kind: RequestKind): number {
+    const random = this.#random;
+    if ((kind === 'discard' || kind === 'secureErase') && random.chance(HELD_DISCARD_CHANCE)) {
+      return random.between(1_000, LONGEST_HOLD_MICROSECONDS);
+    }
+    return random.chance(0.05) ? random.latency(TYPICAL_DEVICE_MICROSECONDS) : random.below(5);
   }
 
   async #change(disk: SimulatedDisk, request: Request, version: number): Promise<void> {

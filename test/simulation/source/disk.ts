@@ -44,6 +44,10 @@ export class SimulatedDisk {
     this.#timeline.record(this.index, sector, count, version);
   }
 
+  versionAt(sector: number): number {
+    return this.#words[(sector * SECTOR_BYTES) / 4] as number;
+  }
+
   /** What a device reads at this very instant. */
   copy(offsetBytes: number, target: Uint8Array): void {
     target.set(this.#bytes.subarray(offsetBytes, offsetBytes + target.length));

@@ -12,6 +12,7 @@ import { BlockLayer } from './block-layer.ts';
 import { Boot } from './boot.ts';
 import { SimulatedDisk, type DiskShape } from './disk.ts';
 import { MountedFileSystem } from './mounts.ts';
+import type { OrderedWrites } from './ordered-writes.ts';
 import { startWriters, type Load } from './writers.ts';
 
 export const FIRST_BOOT_ID = 'boot-1';
@@ -33,6 +34,7 @@ export interface SourceWorld {
   readonly wallClock: WallClock;
   readonly network: Network;
   readonly timeline: Timeline;
+  readonly orderedWrites: OrderedWrites;
   readonly freezes: FreezeLedger;
   readonly load: Load;
   readonly stepNames: Map<string, number>;
@@ -75,14 +77,15 @@ export class SourceMachine {
   }
 
   start(): void {
-    const { scheduler, random, shape, timeline, load, log, fired } = this.#world;
-    const boot = new Boot(`boot-${++this.#boots}`, shape.processors, scheduler, random.fork());
-    const blockLayer = new BlockLayer(boot, timeline, random.fork());
+    const { scheduler, random, shape, timeline, orderedWrites, load, log, fired } = this.#world;
+    const boot = new Boot(`boot-${++this.#boots}`, shape.processors, scheduler, random.stream(`boot ${this.#boots}`));
+    const blockLayer = new BlockLayer(boot, timeline, random.stream(`block layer of ${boot.bootId}`));
     this.#boot = boot;
     this.#blockLayer = blockLayer;
     for (const disk of this.disks) disk.writesInFlight = 0;
     this.#mounts = [];
     for (const index of shape.mountedDisks) this.mount(index, random.chance(0.9));
+    orderedWrites.settle(({ disk, sector, version }) => this.disks[disk]?.versionAt(sector) === version);
     log(`source: ${boot.bootId}`);
     startWriters({
       boot,
@@ -90,7 +93,8 @@ export class SourceMachine {
       timeline,
       disks: this.disks,
       mounts: () => this.mounts,
-      random: random.fork(),
+      orderedWrites,
+      random: random.stream(`writers of ${boot.bootId}`),
       load,
       fired,
     });

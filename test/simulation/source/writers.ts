@@ -8,6 +8,7 @@ import type { BlockLayer, Request, RequestFate, RequestKind, SectorRange } from 
 import type { Boot } from './boot.ts';
 import type { SimulatedDisk } from './disk.ts';
 import type { MountedFileSystem } from './mounts.ts';
+import { RESERVED_SECTORS, type OrderedWrites } from './ordered-writes.ts';
 
 /** How much of everything happens now; 0 is a quiet machine. */
 export interface Load {
@@ -23,6 +24,7 @@ export interface WriterWorld {
   readonly timeline: Timeline;
   readonly disks: readonly SimulatedDisk[];
   readonly mounts: () => readonly MountedFileSystem[];
+  readonly orderedWrites: OrderedWrites;
   readonly random: Random;
   readonly load: Load;
   readonly fired: (fault: 'partialCompletion' | 'failedRequest' | 'multiRangeDiscard' | 'unusualLetter') => void;
@@ -34,8 +36,10 @@ const LONGEST_REQUEST_SECTORS = 512;
 
 /** Starts every writer; each sector range is written by whoever comes. */
 export function startWriters(world: WriterWorld): void {
-  const loops = [applicationWriter, applicationWriter, rawWriter, trimmer];
-  for (const loop of loops) void forever({ ...world, random: world.random.fork() }, loop);
+  const loops = [applicationWriter, applicationWriter, rawWriter, trimmer, orderedWriter];
+  for (const [index, loop] of loops.entries()) {
+    void forever({ ...world, random: world.random.stream(`${loop.name} ${index}`) }, loop);
+  }
 }
 
 type Step = (world: WriterWorld) => Promise<void>;
@@ -63,6 +67,19 @@ async function applicationWriter(world: WriterWorld): Promise<void> {
   if (mount !== undefined && random.chance(0.05)) await mount.writeBack();
 }
 
+/** Some writes of the one sequence across all disks: each waits for the one before. */
+async function orderedWriter(world: WriterWorld): Promise<void> {
+  const { random, blockLayer, timeline, disks, orderedWrites } = world;
+  for (let count = random.between(1, 4); count > 0; count--) {
+    const { disk: index, sector, version } = orderedWrites.begin(timeline.newVersion());
+    const disk = disks[index] as SimulatedDisk;
+    const request: Request = { kind: 'write', ranges: [{ sector, count: 1 }], fate: 'done', version };
+    const mount = world.mounts().find((candidate) => candidate.disks.includes(disk));
+    if (mount === undefined) await blockLayer.submit(disk, request);
+    else await mount.write(disk, [request]);
+  }
+}
+
 /** Ignores every file system: a database on a raw partition, a swap area. */
 async function rawWriter(world: WriterWorld): Promise<void> {
   if (!world.load.rawWriters) return;
@@ -73,7 +90,7 @@ async function rawWriter(world: WriterWorld): Promise<void> {
 /** `fstrim` and `blkdiscard`: several ranges in one request. */
 async function trimmer(world: WriterWorld): Promise<void> {
   const { random, load, blockLayer, fired } = world;
-  if (!load.discards || !random.chance(0.3)) return;
+  if (!load.discards || !random.chance(0.5)) return;
   const disk = random.pick(world.disks);
   const ranges = Array.from({ length: random.between(1, 4) }, () => chooseRange(random, disk, 256));
   if (ranges.length > 1) fired('multiRangeDiscard');
@@ -97,8 +114,9 @@ function chooseWrite(world: WriterWorld, disk: SimulatedDisk): Request {
 }
 
 function chooseRange(random: Random, disk: SimulatedDisk, longestSectors: number): SectorRange {
-  const count = random.chance(0.5) ? random.between(1, 16) : random.between(1, Math.min(longestSectors, disk.sectors));
-  const sector = random.chance(0.1) ? disk.sectors - count : random.below(disk.sectors - count + 1);
+  const sectors = disk.sectors - RESERVED_SECTORS;
+  const count = random.chance(0.5) ? random.between(1, 16) : random.between(1, Math.min(longestSectors, sectors));
+  const sector = RESERVED_SECTORS + (random.chance(0.1) ? sectors - count : random.below(sectors - count + 1));
   return { sector, count };
 }
 

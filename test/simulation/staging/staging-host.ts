@@ -269,7 +269,9 @@ export class StagingHost {
       openStore: async () => {
         const opened = await openStagingStore({ fileSystem, floorBytes: FLOOR_BYTES });
         store = watchStore(opened, (call) => {
-          if (this.#fencing === this.#hostileGeneration) observer.storeCalledByHostile(call);
+          if (call === 'ensureDisks') {
+            if (running !== null) observer.sessionsOverlap(running, this.#fencing);
+          } else if (this.#fencing === this.#hostileGeneration) observer.storeCalledByHostile(call);
         });
         return store;
       },

@@ -1,14 +1,17 @@
-/** A staging store whose calls that serve a session's frames are told of before they are made. */
+/** A staging store whose calls that serve a session's hello and its frames are told of before they are made. */
 import type { StagingStore } from '../../../services/replication-server/src/index.ts';
 
-export type FrameCall = 'write' | 'zero' | 'digests' | 'mark' | 'checkpoint';
+export type FrameCall = 'ensureDisks' | 'write' | 'zero' | 'digests' | 'mark' | 'checkpoint';
 
 export function watchStore(store: StagingStore, called: (call: FrameCall) => void): StagingStore {
   return {
     form: store.form,
     digestKey: store.digestKey,
     disks: () => store.disks(),
-    ensureDisks: (disks) => store.ensureDisks(disks),
+    ensureDisks: (disks) => {
+      called('ensureDisks');
+      return store.ensureDisks(disks);
+    },
     write: (diskIndex, firstBlock, blockCount, data, digests) => {
       called('write');
       return store.write(diskIndex, firstBlock, blockCount, data, digests);

@@ -1,11 +1,15 @@
 /** A seeded stream of choices (sfc32): the same seed makes the same history, on every machine. */
+import { crc32 } from 'node:zlib';
+
 export class Random {
   #a: number;
   #b: number;
   #c: number;
   #counter = 1;
+  readonly #seed: number;
 
   constructor(seed: number) {
+    this.#seed = seed;
     this.#a = seed | 0;
     this.#b = (seed * 0x9e3779b9) | 0;
     this.#c = 0x5bd1e995 ^ seed;
@@ -51,7 +55,12 @@ export class Random {
     return Math.ceil(this.fraction() * typicalMicroseconds * scale);
   }
 
-  /** A stream of its own, so that one part's choices do not shift another's. */
+  /** A stream of its own, made of the seed and its name alone: no other part's choices, nor that there is one more part, shift it. */
+  stream(name: string): Random {
+    return new Random(crc32(name, this.#seed >>> 0));
+  }
+
+  /** A stream of its own for one more of many that are alike. */
   fork(): Random {
     return new Random(this.unsigned());
   }

@@ -105,9 +105,16 @@ function setUp() {
   };
   let polls = 0;
   const clock = new ManualClock();
-  const tracker = new ChangeTracker(trace, [{ disk, map }], clock, () => polls++);
+  const comparisons: string[] = [];
+  const tracker = new ChangeTracker(
+    trace,
+    [{ disk, map }],
+    clock,
+    () => polls++,
+    (why) => comparisons.push(why),
+  );
   clock.nowMilliseconds += 2000;
-  return { trace, map, disk, facts, tracker, clock, polls: () => polls };
+  return { trace, map, disk, facts, tracker, clock, comparisons, polls: () => polls };
 }
 
 test('R2: every completed request that is not a pure read or flush marks its range', () => {
@@ -142,6 +149,22 @@ test('R3: a discard of a partition keeps its range open, and no window is still 
   const later = await tracker.proveDrain(never);
   expect(map.dirty.has(10)).toBe(true);
   expect(tracker.writerSince(later + 1)).toBeNull();
+});
+
+test('R3: a discard that was queued before tracing began has everything compared, when it can change nothing any more', async () => {
+  const { trace, tracker, disk, facts, comparisons } = setUp();
+  facts.inFlight = 1;
+  const first = await tracker.proveDrain(never);
+  facts.inFlight = 0;
+  expect(tracker.writerSince(first + 1)).toBe(disk);
+  trace.record(1, 'complete', 0, 256, 'discard');
+  expect(comparisons).toEqual([]);
+  const second = await tracker.proveDrain(never);
+  expect(comparisons).toEqual(['/dev/sda was trimmed while tracing began']);
+  expect(tracker.writerSince(second + 1)).toBeNull();
+  trace.record(1, 'complete', 0, 256, 'discard');
+  await tracker.proveDrain(never);
+  expect(comparisons).toHaveLength(1);
 });
 
 test.each(['overrun', 'commitOverrun', 'droppedEvents'] as const)('R4: growth of %s is a loss', (figure) => {

@@ -14,6 +14,7 @@
 import { LmsError } from '@lms/errors';
 import type { DeviceNumber } from '@lms/block-stream';
 import type { DiskMap } from './disk-map.ts';
+import { EarlierDiscards } from './earlier-discards.ts';
 import { changesNothing, mayHideRanges, type Operation } from './operation.ts';
 import { OpenRanges } from './open-ranges.ts';
 import type { Clock, EventKind, ProcessorStatistics, SourceDisk, TraceInstance, TraceVisitor } from './ports.ts';
@@ -33,6 +34,7 @@ export interface TrackedDisk {
 
 interface DiskActivity extends TrackedDisk {
   readonly openRanges: OpenRanges;
+  readonly earlierDiscards: EarlierDiscards;
   /** Highest marker behind which a changing request was seen. */
   lastActiveMarker: number;
   sectorsWritten: number;
@@ -49,24 +51,31 @@ export class ChangeTracker implements TraceVisitor {
   #baseline: Map<number, ProcessorStatistics>;
   #checked: Map<number, ProcessorStatistics>;
   readonly #polled: (tracker: ChangeTracker) => void;
+  readonly #compareAll: (why: string) => void;
   #processor = 0;
   #nextMarker = 1;
   #loss: string | null = null;
   #canary: { readonly deviceNumber: DeviceNumber; readonly sector: number; seen: boolean } | null = null;
 
-  /** `polled` is called at the end of every poll: that is when the map and the rings' figures agree, and can be saved. */
+  /**
+   * `polled` is called at the end of every poll: that is when the map and the rings' figures agree, and can be saved.
+   * `compareAll` is called when something changed that no event named, and cannot change any more.
+   */
   constructor(
     trace: TraceInstance,
     disks: readonly TrackedDisk[],
     clock: Clock,
     polled: (tracker: ChangeTracker) => void,
+    compareAll: (why: string) => void,
   ) {
     this.#trace = trace;
     this.#clock = clock;
     this.#polled = polled;
+    this.#compareAll = compareAll;
     this.#disks = disks.map((tracked) => ({
       ...tracked,
       openRanges: new OpenRanges(clock.monotonicMilliseconds()),
+      earlierDiscards: new EarlierDiscards(clock.monotonicMilliseconds()),
       lastActiveMarker: 0,
       sectorsWritten: 0,
     }));
@@ -185,6 +194,8 @@ export class ChangeTracker implements TraceVisitor {
   async proveDrain(signal: AbortSignal): Promise<number> {
     this.poll(); // markers that a killed process left in the rings are seen now, so that ours is a new one
     const marker = this.#nextMarker++;
+    const beganMilliseconds = this.#clock.monotonicMilliseconds();
+    const inFlight = this.#disks.map(({ disk }) => disk.writesInFlight());
     await this.#trace.writeMarkers(marker, MARKER_TIMEOUT_MILLISECONDS);
     for (let attempt = 0; attempt < DRAIN_ATTEMPTS; attempt++) {
       this.poll();
@@ -193,6 +204,7 @@ export class ChangeTracker implements TraceVisitor {
         this.requireTracking();
         const now = this.#clock.monotonicMilliseconds();
         for (const { openRanges, disk } of this.#disks) openRanges.settle(disk.writesInFlight(), now);
+        this.#settleEarlier(inFlight, beganMilliseconds);
         return marker;
       }
       await this.#clock.sleep(DRAIN_PAUSE_MILLISECONDS, signal);
@@ -207,8 +219,8 @@ export class ChangeTracker implements TraceVisitor {
   /** A disk that a request changed since the marker, or may be changing now; null when all were still. */
   writerSince(marker: number): SourceDisk | null {
     const active = this.#disks.find(
-      ({ lastActiveMarker, disk, openRanges }) =>
-        lastActiveMarker >= marker || openRanges.count > 0 || disk.writesInFlight() > 0,
+      ({ lastActiveMarker, disk, openRanges, earlierDiscards }) =>
+        lastActiveMarker >= marker || openRanges.count > 0 || disk.writesInFlight() > 0 || !earlierDiscards.gone,
     );
     return active?.disk ?? null;
   }
@@ -232,6 +244,7 @@ export class ChangeTracker implements TraceVisitor {
     } else if (kind === 'complete') {
       activity.sectorsWritten += sectorCount;
       if (mayHideRanges(operation)) {
+        activity.earlierDiscards.completed();
         activity.openRanges.completed({ sector, sectorCount }, this.#clock.monotonicMilliseconds());
       }
     } else return;
@@ -256,6 +269,13 @@ export class ChangeTracker implements TraceVisitor {
       return null;
     }
     return this.#byDevice.get(whole) ?? null;
+  }
+
+  #settleEarlier(inFlight: readonly number[], nowMilliseconds: number): void {
+    for (const [index, { earlierDiscards, disk }] of this.#disks.entries()) {
+      if (!earlierDiscards.settle(inFlight[index] as number, nowMilliseconds)) continue;
+      this.#compareAll(`${disk.device} was trimmed while tracing began`);
+    }
   }
 
   #noteCanary(deviceNumber: DeviceNumber, sector: number): void {

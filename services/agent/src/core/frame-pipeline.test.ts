@@ -122,3 +122,33 @@ test('the first failure is told at once, and only once, to whoever waits for the
   expect(failures.length).toBe(1);
   expect(connection.sent).toEqual([]);
 });
+
+test('a frame is told by its own time on the wire, without the time that it waited for those before it', async () => {
+  let now = 0;
+  const under: { frame: Frame; done: () => void }[] = [];
+  const connection: FrameConnection = {
+    send: (frame) => new Promise((resolve) => under.push({ frame, done: resolve })),
+    receive: () => Promise.resolve(null),
+    close: () => undefined,
+  };
+  const told: [number, number][] = [];
+  const pipeline = new FramePipeline(
+    connection,
+    () => now,
+    (_frame, began, ended) => told.push([began, ended]),
+  );
+  pipeline.push([mark(1), mark(2), mark(3)]);
+  const drained = pipeline.drain();
+  for (let finished = 0; finished < 3; finished++) {
+    while (under.length <= finished) await new Promise(setImmediate);
+    now += 10;
+    under[finished]?.done();
+    while (told.length <= finished) await new Promise(setImmediate);
+  }
+  await drained;
+  expect(told).toEqual([
+    [0, 10],
+    [10, 20],
+    [20, 30],
+  ]);
+});

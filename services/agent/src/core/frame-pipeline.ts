@@ -14,7 +14,8 @@ const PREPARED_AHEAD = 8;
 const MAXIMUM_WAITING_JOBS = 16;
 
 export interface SentObserver {
-  (frame: Frame, elapsedMilliseconds: number): void;
+  /** `began`: when the frame's own bytes began to leave; `ended`: when the kernel had the last one. */
+  (frame: Frame, beganMilliseconds: number, endedMilliseconds: number): void;
 }
 
 export class FramePipeline {
@@ -27,6 +28,7 @@ export class FramePipeline {
   #tail: Promise<void> = Promise.resolve();
   #inFlight = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
+  #lastSentMilliseconds = -Infinity;
 
   /** `failed` is told of the first failure at once: somebody may be waiting for the answer to a frame that is not sent any more. */
   constructor(
@@ -89,7 +91,12 @@ export class FramePipeline {
   #start(frame: Frame): Promise<void> {
     const began = this.#now();
     return this.#connection.send(frame).then(
-      () => this.#sent(frame, this.#now() - began),
+      () => {
+        const ended = this.#now();
+        // The connection sends one frame at a time: before the last one was through, this one only waited.
+        this.#sent(frame, Math.max(began, this.#lastSentMilliseconds), ended);
+        this.#lastSentMilliseconds = ended;
+      },
       (error: unknown) => this.#fail(error),
     );
   }

@@ -12,7 +12,7 @@
  * into one that spans them.
  */
 const MAXIMUM_OPEN_RANGES = 4096;
-const SETTLE_MILLISECONDS = 1000;
+export const SETTLE_MILLISECONDS = 1000;
 
 export interface SectorRange {
   readonly sector: number;

@@ -85,8 +85,8 @@ export class Session {
     this.#pipeline = new FramePipeline(
       parts.connection,
       now,
-      (frame, elapsed) => {
-        if (frame.type === 'write') parts.compression.sent(elapsed, frame.payload.byteLength);
+      (frame, began, ended) => {
+        if (frame.type === 'write') parts.compression.sent(began, ended, frame.payload.byteLength);
       },
       (error) => this.#fail(toLmsError(error)),
     );

@@ -180,7 +180,7 @@ export class Tracking {
     const trace = await this.#parts.openTrace('fresh');
     this.#trace = trace;
     this.#requireSameDisks();
-    const tracker = new ChangeTracker(trace, this.#disks, this.#parts.clock, (polled) => this.#save(polled));
+    const tracker = this.#newTracker(trace, this.#disks);
     await tracker.proveEventsArrive(signal);
     tracker.inspect();
     tracker.requireTracking();
@@ -205,7 +205,7 @@ export class Tracking {
       await trace.close();
       return false;
     }
-    const tracker = new ChangeTracker(trace, restored.disks, this.#parts.clock, (polled) => this.#save(polled));
+    const tracker = this.#newTracker(trace, restored.disks);
     tracker.continueFrom(restored.header.statistics);
     const now = this.#parts.clock.monotonicMilliseconds();
     for (const { disk } of restored.disks) {
@@ -228,6 +228,15 @@ export class Tracking {
     this.#tracker = tracker;
     this.#unusable = null;
     return true;
+  }
+
+  #newTracker(trace: TraceInstance, disks: readonly TrackedDisk[]): ChangeTracker {
+    const { clock, observer } = this.#parts;
+    const compareAll = (why: string): void => {
+      observer.log('info', `everything is compared: ${why}`);
+      this.suspectAll();
+    };
+    return new ChangeTracker(trace, disks, clock, (polled) => this.#save(polled), compareAll);
   }
 
   #adoptState(header: MapHeader): void {
