@@ -146,6 +146,8 @@ export class ApiConnection {
     for (const agent of this.#agents.values()) void agent.close();
     this.#agents.clear();
     const agent = new Agent({
+      // HTTP/2 would put every watch and every call on one connection, and share its end and its flow control.
+      allowH2: false,
       connections: CONNECTIONS_MAX,
       bodyTimeout: WATCH_SILENCE_MILLISECONDS,
       connect: {
