@@ -12,7 +12,7 @@ export interface JestSuite {
   readonly limitMinutes: number;
 }
 
-const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'end-to-end'];
+const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'chart', 'end-to-end'];
 
 function folder(name: string, limitMinutes: number): JestSuite {
   return {
@@ -37,5 +37,6 @@ export const JEST_SUITES: readonly JestSuite[] = [
   },
   folder('simulation', 10),
   folder('faults', 12),
+  folder('chart', 10),
   folder('end-to-end', 15),
 ];
