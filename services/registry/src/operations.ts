@@ -71,8 +71,9 @@ export class Operations {
     }
   }
 
-  get(operationId: string): Operation {
-    const entry = this.#bucket.get(operationId);
+  /** NOT_FOUND when there is none, here or made just now by another registry. */
+  async find(operationId: string): Promise<Operation> {
+    const entry = await this.#bucket.find(operationId);
     if (entry !== null) return entry.value;
     throw new LmsError('NOT_FOUND', `there is no operation ${operationId}`, {
       action: 'operations are kept for a day after they are over',
@@ -81,8 +82,10 @@ export class Operations {
 
   /** Waits until it is over, for `waitMilliseconds` at most. */
   async wait(operationId: string, waitMilliseconds: number, signal: AbortSignal): Promise<Operation> {
-    await this.#until(() => isOver(this.get(operationId)), waitMilliseconds, signal);
-    return this.get(operationId);
+    const found = await this.find(operationId);
+    const newest = (): Operation => this.#bucket.get(operationId)?.value ?? found;
+    await this.#until(() => isOver(newest()), waitMilliseconds, signal);
+    return newest();
   }
 
   /** What the agent must still be told, oldest first; waits for the first. */
@@ -115,7 +118,7 @@ export class Operations {
 
   /** PERMISSION_DENIED unless the operation is for one of these machines. */
   async complete(request: CompleteOperationRequest, now: Date): Promise<Operation> {
-    const { machineId, kind, sequence } = this.get(request.operationId);
+    const { machineId, kind, sequence } = await this.find(request.operationId);
     if (!request.machineIds.includes(machineId)) {
       throw new LmsError('PERMISSION_DENIED', `operation ${request.operationId} is for another machine`);
     }
