@@ -9,10 +9,10 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SEEDS ?= 2000
 CUTS ?= 100
 
-.PHONY: help setup demo test bench lint format proto simulate torture clean
+.PHONY: help setup demo test test-cluster bench lint format proto simulate torture clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install everything that is missing (quick and offline when nothing is)
 	@scripts/setup
@@ -22,6 +22,10 @@ demo: setup ## a real disk under load, replicated and proven equal, in less than
 
 test: setup ## lint, unit, integration, simulation, faults, end to end; evidence of failures in .evidence/
 	@node scripts/test/main.ts $(SUITE)
+
+test-cluster: ## a machine moves into the cluster that KUBECONFIG names (docs/kubernetes-test.md)
+	@scripts/setup cluster
+	@node scripts/test/main.ts cluster
 
 bench: ## against tuned nbdcopy and qemu-img over TLS; writes bench/results.json
 	@scripts/setup bench
