@@ -52,6 +52,10 @@ const REPLICATION_SERVER = z.strictObject({
   terminationGracePeriodSeconds: z.int().min(1).max(600).default(30),
   /** Added to what the controller sets itself: telemetry, log level, proxy. */
   environment: TEXTS.default({}),
+  /** The same from keys of Secrets, by the variable's name: credentials of a collector. */
+  secretEnvironment: z
+    .record(z.string(), z.strictObject({ secret: z.string().min(1), key: z.string().min(1) }))
+    .default({}),
   /** Of grpc.health.v1 in plain text, for kubelet's probes. */
   healthPort: PORT.default(8081),
 });

@@ -69,10 +69,16 @@ function container(settings: KubernetesSettings, machineId: string, facts: PodFa
     name: 'replication-server',
     image: pod.image,
     imagePullPolicy: pod.imagePullPolicy,
-    env: Object.entries({ ...environmentOf(settings, machineId, facts), ...pod.environment }).map(([name, value]) => ({
-      name,
-      value,
-    })),
+    env: [
+      ...Object.entries({ ...environmentOf(settings, machineId, facts), ...pod.environment }).map(([name, value]) => ({
+        name,
+        value,
+      })),
+      ...Object.entries(pod.secretEnvironment).map(([name, { secret, key }]) => ({
+        name,
+        valueFrom: { secretKeyRef: { name: secret, key } },
+      })),
+    ],
     ports: [
       { name: 'block-stream', containerPort: BLOCK_STREAM_PORT, protocol: 'TCP' },
       { name: 'health', containerPort: pod.healthPort, protocol: 'TCP' },
