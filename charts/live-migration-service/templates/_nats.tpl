@@ -43,26 +43,29 @@ check: {}
 {{- end -}}
 {{- range .publishes }}{{ $subjects = append $subjects . }}{{ end -}}
 {{- range .exchanges }}{{ $subjects = append $subjects . }}{{ end -}}
-{{- $read := .reads | default list -}}
-{{- range .buckets -}}
-{{- $stream := printf "KV_%s" . -}}
-{{- $read = append $read $stream -}}
-{{- range $request := list "CREATE" "UPDATE" "INFO" }}{{ $subjects = append $subjects (printf "$JS.API.STREAM.%s.%s" $request $stream) }}{{ end -}}
-{{- $subjects = append $subjects (printf "$KV.%s.>" .) -}}
-{{- $subjects = concat $subjects (list (printf "$JS.API.DIRECT.GET.%s" $stream) (printf "$JS.API.DIRECT.GET.%s.>" $stream)) -}}
-{{- end -}}
-{{- range $read -}}
+{{- range .reads -}}
 {{- $subjects = concat $subjects (list
-  (printf "$JS.API.CONSUMER.CREATE.%s.>" .)
+  (printf "$JS.API.CONSUMER.CREATE.%s" .)
   (printf "$JS.API.CONSUMER.INFO.%s.*" .)
   (printf "$JS.API.CONSUMER.DELETE.%s.*" .)
   (printf "$JS.API.CONSUMER.MSG.NEXT.%s.*" .)
-  (printf "$JS.FC.%s.>" .)
+) -}}
+{{- end -}}
+{{- range .buckets -}}
+{{- $stream := printf "KV_%s" . -}}
+{{- $subjects = concat $subjects (list
+  (printf "$KV.%s.>" .)
+  (printf "$JS.API.STREAM.CREATE.%s" $stream)
+  (printf "$JS.API.STREAM.INFO.%s" $stream)
+  (printf "$JS.API.DIRECT.GET.%s.>" $stream)
+  (printf "$JS.API.CONSUMER.CREATE.%s.>" $stream)
+  (printf "$JS.API.CONSUMER.INFO.%s.*" $stream)
+  (printf "$JS.API.CONSUMER.DELETE.%s.*" $stream)
+  (printf "$JS.FC.%s.>" $stream)
 ) -}}
 {{- end -}}
 {{- range $stream, $consumer := .consumes -}}
 {{- $subjects = concat $subjects (list
-  (printf "$JS.API.CONSUMER.CREATE.%s.%s" $stream $consumer)
   (printf "$JS.API.CONSUMER.DURABLE.CREATE.%s.%s" $stream $consumer)
   (printf "$JS.API.CONSUMER.INFO.%s.%s" $stream $consumer)
   (printf "$JS.API.CONSUMER.MSG.NEXT.%s.%s" $stream $consumer)
@@ -94,7 +97,7 @@ jetstream {
 }
 # Clients move to other servers one after the other before this one ends.
 lame_duck_grace_period: "5s"
-lame_duck_duration: "20s"
+lame_duck_duration: "30s"
 tls {
   cert_file: "/etc/lms/tls/tls.crt"
   key_file: "/etc/lms/tls/tls.key"
