@@ -1,4 +1,4 @@
-// Where a program of Kubernetes is found: where the environment says, where `make setup` built it, or where the tool for
+// Where a program of Kubernetes, or for it, is found: where the environment says, where `make setup` built it, or where the tool for
 // one-node clusters keeps its own.
 
 import { existsSync } from 'node:fs';
@@ -10,7 +10,9 @@ const SETUP_FOLDER = join(import.meta.dirname, '../../.tools/kubernetes');
 const CACHE_FOLDER = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 const CLUSTER_FOLDER = join(CACHE_FOLDER, 'one-node-cluster/bin');
 
-export function kubeProgram(name: 'etcd' | 'kube-apiserver'): string {
+export type KubeProgram = 'etcd' | 'helm' | 'kube-apiserver' | 'kubeconform' | 'kubectl';
+
+export function kubeProgram(name: KubeProgram): string {
   const folders = [process.env['KUBEBUILDER_ASSETS'], SETUP_FOLDER, CLUSTER_FOLDER];
   for (const folder of folders) {
     if (folder === undefined || folder === '') continue;
