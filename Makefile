@@ -9,7 +9,10 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SEEDS ?= 2000
 CUTS ?= 100
 
-.PHONY: help setup demo test test-cluster bench lint format proto simulate torture clean
+# For images. Empty: what the Dockerfile and package.json say.
+export IMAGE_REGISTRY IMAGE_TAG IMAGE_SOURCE BASE_IMAGE
+
+.PHONY: help setup demo test test-cluster images bench lint format proto simulate torture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +29,9 @@ test: setup ## lint, unit, integration, simulation, faults, end to end; evidence
 test-cluster: ## a machine moves into the cluster that KUBECONFIG names (docs/kubernetes-test.md)
 	@scripts/setup cluster
 	@node scripts/test/main.ts cluster
+
+images: setup ## the image of every service, by Docker: make images IMAGE_REGISTRY=HOST IMAGE_TAG=0.1.0
+	@node scripts/images/main.ts
 
 bench: ## against tuned nbdcopy and qemu-img over TLS; writes bench/results.json
 	@scripts/setup bench

@@ -17,6 +17,7 @@ import { ApiConnection } from './connection.ts';
 import { diagnose } from './diagnose.ts';
 import { endpointOf, routeOf } from './exposure.ts';
 import { DEFAULT_LEASE_TIMES, LeaderElection, type LeaseTimes } from './lease.ts';
+import { controllerLabels } from './names.ts';
 import type { BootstrapToken } from './manifests.ts';
 import { blockStreamName, serverNameOf } from './names.ts';
 import { Reconciler } from './reconciler.ts';
@@ -92,6 +93,7 @@ export class KubernetesDriver implements StagingDriver {
     this.#election = new LeaderElection({
       api: this.#api,
       name: `${settings.fullName}-staging-controller`,
+      labels: controllerLabels(settings),
       identity,
       times: leaseTimes,
       logger,

@@ -40,6 +40,8 @@ interface LeaseObject {
 export interface LeaderElectionOptions {
   readonly api: KubernetesApi;
   readonly name: string;
+  /** So that it is found when the release is removed. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly identity: string;
   readonly times: LeaseTimes;
   readonly logger: Logger;
@@ -169,7 +171,7 @@ export class LeaderElection {
 
   /** False: somebody else was faster. */
   async #write(lease: LeaseObject | null, holder: string, signal: AbortSignal): Promise<boolean> {
-    const { api, name, times } = this.#options;
+    const { api, name, labels, times } = this.#options;
     const now = new Date().toISOString().replace('Z', '000Z');
     const changes = lease?.spec?.holderIdentity !== holder;
     const body: Manifest = {
@@ -178,7 +180,7 @@ export class LeaderElection {
       metadata: {
         name,
         namespace: api.namespace,
-        labels: {},
+        labels,
         ...(lease?.metadata?.resourceVersion !== undefined && { resourceVersion: lease.metadata.resourceVersion }),
       },
       spec: {

@@ -54,7 +54,17 @@ export function labelsOf(release: Release, machineId: string): Record<string, st
   };
 }
 
-/** Of everything that this controller makes, pods included. */
+/** Of what the controllers share among themselves. */
+export function controllerLabels({ instance }: Release): Record<string, string> {
+  return {
+    'app.kubernetes.io/name': 'live-migration-service',
+    'app.kubernetes.io/instance': instance,
+    'app.kubernetes.io/component': 'staging-controller',
+    'app.kubernetes.io/managed-by': FIELD_MANAGER,
+  };
+}
+
+/** Of everything that this controller makes for machines, pods included. */
 export function releaseSelector({ instance }: Release): string {
   return [
     `app.kubernetes.io/instance=${instance}`,
