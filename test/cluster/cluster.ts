@@ -21,6 +21,7 @@ export interface KubeObject {
     readonly uid: string;
     readonly labels?: Readonly<Record<string, string>>;
     readonly deletionTimestamp?: string;
+    readonly ownerReferences?: readonly object[];
   };
 }
 
@@ -81,7 +82,9 @@ export class Cluster {
 
   async apply(...objects: readonly object[]): Promise<void> {
     const list = { apiVersion: 'v1', kind: 'List', items: objects };
-    await requireCommand(kubeProgram('kubectl'), ['apply', '--server-side', '-f', '-'], { input: JSON.stringify(list) });
+    await requireCommand(kubeProgram('kubectl'), ['apply', '--server-side', '-f', '-'], {
+      input: JSON.stringify(list),
+    });
   }
 
   async list<Kind extends KubeObject>(namespace: string, kinds: string, selector = ''): Promise<readonly Kind[]> {
@@ -91,15 +94,20 @@ export class Cluster {
 
   async pods(namespace: string, selector: string): Promise<readonly Pod[]> {
     return (await this.list<Pod>(namespace, 'pods', selector)).filter(
-      ({ metadata, status }) => metadata.deletionTimestamp === undefined && !['Succeeded', 'Failed'].includes(status.phase),
+      ({ metadata, status }) =>
+        metadata.deletionTimestamp === undefined && !['Succeeded', 'Failed'].includes(status.phase),
     );
   }
 
   async waitForReadyPods(namespace: string, selector: string, count: number): Promise<readonly Pod[]> {
-    return waitFor(`${count} ready pods of ${selector}`, async () => {
-      const ready = (await this.pods(namespace, selector)).filter(isReady);
-      return ready.length >= count ? ready : undefined;
-    }, { timeoutMilliseconds: 300_000 });
+    return waitFor(
+      `${count} ready pods of ${selector}`,
+      async () => {
+        const ready = (await this.pods(namespace, selector)).filter(isReady);
+        return ready.length >= count ? ready : undefined;
+      },
+      { timeoutMilliseconds: 300_000 },
+    );
   }
 }
 

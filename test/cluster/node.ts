@@ -16,7 +16,9 @@ export async function killProcessesOfPod(cluster: Cluster, uid: string): Promise
 
 /** Returns what starts them again, as they were started. */
 export async function stopKubeletAndContainerd(cluster: Cluster): Promise<() => Promise<void>> {
-  if ((await cluster.onNode('command -v systemctl >/dev/null && systemctl is-active kubelet || true')).trim() === 'active') {
+  if (
+    (await cluster.onNode('command -v systemctl >/dev/null && systemctl is-active kubelet || true')).trim() === 'active'
+  ) {
     await cluster.onNode('systemctl stop kubelet containerd');
     return async () => void (await cluster.onNode('systemctl start containerd kubelet'));
   }
@@ -43,7 +45,10 @@ export async function stopKubeletAndContainerd(cluster: Cluster): Promise<() => 
 /** In the background, with the words and the environment that it had. */
 function startScript(name: string, words: string, variables: string): string {
   const decoded = (text: string): readonly string[] =>
-    Buffer.from(text, 'base64').toString('utf8').split('\0').filter((part) => part !== '');
+    Buffer.from(text, 'base64')
+      .toString('utf8')
+      .split('\0')
+      .filter((part) => part !== '');
   const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
   const assignments = decoded(variables).map(quoted).join(' ');
   const command = decoded(words).map(quoted).join(' ');

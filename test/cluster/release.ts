@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { requireCommand } from '../harness/command.ts';
+import { runCommand } from '../harness/command.ts';
 import { kubeProgram } from '../harness/kube-programs.ts';
 import type { Cluster, KubeObject } from './cluster.ts';
 
@@ -50,33 +50,33 @@ export class Release {
     return this.#helm('uninstall', this.name, '--wait', '--timeout', '5m');
   }
 
-  /** `kind/name` of all that the release has in its namespace, whoever made it. */
+  /** `kind/name` of all that is in the namespace and somebody has put there. */
   async objects(): Promise<readonly string[]> {
     const kinds = (await this.#cluster.kubectl('api-resources', '--namespaced', '--verbs=list', '--output', 'name'))
       .split('\n')
-      .filter((kind) => kind !== '' && !/^events(\.|$)|^(endpoints|endpointslices|controllerrevisions|replicasets|pods)(\.|$)/.test(kind));
-    const found = await this.#cluster.list<KubeObject>(
-      this.namespace,
-      kinds.join(','),
-      `app.kubernetes.io/instance=${this.name}`,
-    );
-    return found.map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`).sort();
+      .filter((kind) => kind !== '' && !/^(events|pods)(\.|$)/.test(kind));
+    const found = await this.#cluster.list<KubeObject>(this.namespace, kinds.join(','));
+    return found
+      .filter(({ metadata: { ownerReferences = [] } }) => ownerReferences.length === 0)
+      .map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`)
+      .sort();
   }
 
   selector(component: string): string {
     return `app.kubernetes.io/instance=${this.name},app.kubernetes.io/component=${component}`;
   }
 
+  /** All that it said: results on stdout, what hooks say on stderr. */
   async #helm(...words: readonly string[]): Promise<string> {
-    return requireCommand(kubeProgram('helm'), [...words, '--namespace', this.namespace]);
+    const { exitCode, stdout, stderr } = await runCommand(kubeProgram('helm'), [...words, '--namespace', this.namespace]);
+    if (exitCode !== 0) throw new Error(`helm ${words.join(' ')}: exit code ${exitCode}: ${stderr}${stdout}`);
+    return `${stdout}${stderr}`;
   }
 }
 
-/** The lines of the notes that are commands of this kind, as they are to be typed. */
-export function commandsIn(notes: string, program: string): readonly string[] {
-  const joined = notes.replaceAll(/\\\n\s*/g, '');
-  return joined
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line.startsWith(`${program} `));
+/** The command of the notes that this is part of, as it is to be typed. */
+export function commandIn(notes: string, part: string): string {
+  const command = notes.split('\n').find((line) => line.includes(part));
+  if (command === undefined) throw new Error(`the notes say nothing of ${part}`);
+  return command.trim();
 }

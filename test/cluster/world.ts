@@ -20,6 +20,7 @@ export const MANAGER_HOST = 'manager.lms.test';
 const TRACES_HOST = 'traces.lms.test';
 const INGRESS_CLASS = process.env['LMS_CLUSTER_INGRESS_CLASS'] ?? 'contour';
 const NAMESPACE = 'lms-test';
+const SMALL = { requests: { cpu: '10m', memory: '64Mi' } };
 const RETRY_MILLISECONDS = 240_000;
 
 export interface SourceMachine {
@@ -105,9 +106,17 @@ export class World {
       },
       replication: {
         exposure: { mode: 'router', host: this.cluster.address, port: 1500 },
+        server: { resources: SMALL },
         ...(further['replication'] as object | undefined),
       },
-      router: { service: { type: 'ClusterIP', externalIPs: [this.cluster.address] } },
+      // Local: so that the router sees where connections come from. Two cores are enough for a test, not for these requests.
+      router: {
+        service: { type: 'LoadBalancer', externalIPs: [this.cluster.address], externalTrafficPolicy: 'Local' },
+        haproxyResources: SMALL,
+        resources: SMALL,
+      },
+      componentDefaults: { resources: SMALL },
+      nats: { resources: SMALL },
       telemetry: { otlp: { endpoint: this.traces.endpointInside, protocol: 'http/json' } },
       image: further['image'],
     };
@@ -134,11 +143,9 @@ export class World {
     return { agent, disk, mountPoint, stateFolder };
   }
 
-  /** A point that is newer than this call, and its only disk as a raw image. The operator tries again, as people do. */
+  /** A point that is newer than this call, and its only disk as a raw image. */
   async exportNewPoint(machine: string): Promise<string> {
-    const point = await this.persistently('a new point', () =>
-      this.operator.createPoint(machine, 'filesystem', '2m'),
-    );
+    const point = await this.persistently('a new point', () => this.operator.createPoint(machine, 'filesystem', '2m'));
     const [disk] = point.disks;
     if (disk === undefined) throw new Error(`point ${point.sequence} has no disk`);
     const image = join(this.folder, `${machine}-${point.sequence}.raw`);
@@ -160,12 +167,27 @@ export class World {
     for (const pod of await cluster.pods(NAMESPACE, '')) {
       const { name } = pod.metadata;
       for (const previous of [false, true]) {
-        const words = ['logs', name, '--namespace', NAMESPACE, '--all-containers', '--prefix', `--previous=${previous}`];
+        const words = [
+          'logs',
+          name,
+          '--namespace',
+          NAMESPACE,
+          '--all-containers',
+          '--prefix',
+          `--previous=${previous}`,
+        ];
         const { stdout } = await cluster.tryKubectl(...words);
         if (stdout !== '') writeFileSync(join(logFolder, `${name}${previous ? '.previous' : ''}.log`), stdout);
       }
     }
-    const { stdout: objects } = await cluster.tryKubectl('get', 'all,pvc,secrets,ingress,networkpolicies,events', '-n', NAMESPACE, '-o', 'wide');
+    const { stdout: objects } = await cluster.tryKubectl(
+      'get',
+      'all,pvc,secrets,ingress,networkpolicies,events',
+      '-n',
+      NAMESPACE,
+      '-o',
+      'wide',
+    );
     writeFileSync(join(logFolder, 'objects.txt'), objects);
     const { stdout: pods } = await cluster.tryKubectl('describe', 'pods', '-n', NAMESPACE);
     writeFileSync(join(logFolder, 'pods.txt'), pods);
