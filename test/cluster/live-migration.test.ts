@@ -53,8 +53,10 @@ function step(name: string, run: () => Promise<void>): void {
     name,
     async () => {
       if (failed !== null) throw new Error(`not tried: '${failed}' has failed`);
+      const startedAt = performance.now();
       try {
         await run();
+        process.stderr.write(`cluster: ${((performance.now() - startedAt) / 1_000).toFixed(0)} s: ${name}\n`);
       } catch (error) {
         failed = name;
         await world.keepEvidence();

@@ -43,8 +43,8 @@ async function createNamespace({ network, address, cleanup }: OutsideOptions): P
   const namespace = `lms-source-${process.pid}`;
   const [program = '', ...words] = network;
   const beside = (...command: string[]): Promise<string> => requireCommand(program, [...words, ...command]);
-  const here = (...command: string[]): Promise<string> =>
-    requireCommand('ip', ['netns', 'exec', namespace, ...command]);
+  const inside = ['netns', 'exec', namespace];
+  const here = (...command: string[]): Promise<string> => requireCommand('ip', [...inside, ...command]);
   cleanup.add('remove the network of the source machine', async () => {
     // Both ends of the wire go with it.
     await runCommand('ip', ['netns', 'delete', namespace]);
@@ -57,12 +57,17 @@ async function createNamespace({ network, address, cleanup }: OutsideOptions): P
   await here('ip', 'address', 'add', `${NETWORK}.2/24`, 'dev', 'eth0');
   await here('ip', 'link', 'set', 'eth0', 'up');
   await here('ip', 'route', 'add', 'default', 'via', `${NETWORK}.1`);
-  await here(
-    'nft',
-    `table inet only { chain out { type filter hook output priority 0; policy drop;
-       oifname "lo" accept
-       ip daddr ${address} tcp dport { 80, 443, 1500 } accept
-       counter reject } }`,
-  );
+  await requireCommand('ip', [...inside, 'nft', '--file', '-'], { input: firewall(address) });
   return namespace;
+}
+
+function firewall(address: string): string {
+  return `table inet outside {
+    chain output {
+      type filter hook output priority 0; policy drop;
+      oifname "lo" accept
+      ip daddr ${address} tcp dport { 80, 443, 1500 } accept
+      counter reject
+    }
+  }`;
 }

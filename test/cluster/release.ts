@@ -68,7 +68,11 @@ export class Release {
 
   /** All that it said: results on stdout, what hooks say on stderr. */
   async #helm(...words: readonly string[]): Promise<string> {
-    const { exitCode, stdout, stderr } = await runCommand(kubeProgram('helm'), [...words, '--namespace', this.namespace]);
+    const { exitCode, stdout, stderr } = await runCommand(kubeProgram('helm'), [
+      ...words,
+      '--namespace',
+      this.namespace,
+    ]);
     if (exitCode !== 0) throw new Error(`helm ${words.join(' ')}: exit code ${exitCode}: ${stderr}${stdout}`);
     return `${stdout}${stderr}`;
   }

@@ -7,8 +7,11 @@ import type { RequestLimiter } from './request-limiter.ts';
 import { pathOf, type ApiObject, type Manifest, type Resource } from './resource.ts';
 
 const PAGE_SIZE = 500;
-/** The server ends a watch after this, and the next goes on where it ended. */
-const WATCH_SECONDS = 300;
+/**
+ * The server ends a watch after this, and the next goes on where it ended: before its silence would count as death, since
+ * of events there are no bookmarks (the API server keeps no cache of them).
+ */
+const WATCH_SECONDS = 120;
 
 export interface ListPage {
   readonly items: readonly ApiObject[];

@@ -13,7 +13,7 @@ import { ApiFailure } from './api-failure.ts';
 const CREDENTIALS_FRESH_MILLISECONDS = 30_000;
 const REQUEST_TIMEOUT_MILLISECONDS = 20_000;
 const CONNECT_TIMEOUT_MILLISECONDS = 5_000;
-/** The server sends a bookmark every minute: a watch that is silent for longer is dead. */
+/** The server ends a watch before that: one that is silent for longer is dead. */
 const WATCH_SILENCE_MILLISECONDS = 150_000;
 /** Writers, renewal of the lease, and a watch for each kind, with some to spare. */
 const CONNECTIONS_MAX = 96;
