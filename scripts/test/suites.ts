@@ -14,7 +14,7 @@ export interface JestSuite {
   readonly limitMinutes: number;
 }
 
-const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'end-to-end', 'cluster'];
+const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'chart', 'end-to-end', 'cluster'];
 
 function folder(name: string, limitMinutes: number): JestSuite {
   return {
@@ -39,6 +39,7 @@ export const JEST_SUITES: readonly JestSuite[] = [
   },
   folder('simulation', 10),
   folder('faults', 12),
+  folder('chart', 10),
   folder('end-to-end', 15),
   { ...folder('cluster', 40), onDemand: true },
 ];

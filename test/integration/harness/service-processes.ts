@@ -22,30 +22,43 @@ const QUESTION_MILLISECONDS = 20_000;
 export const SERVICES = ['registry', 'stats-ingest', 'log-ingest', 'staging-controller', 'gateway'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
+export interface ServiceProcessesOptions {
+  /** What NATS is to each: added to its environment, and goes before what there is. */
+  readonly environment?: (name: ServiceName) => Readonly<Record<string, string>>;
+}
+
 export class ServiceProcesses {
   readonly #folder: string;
-  readonly #nats: TestNatsServer;
+  readonly #nats: Pick<TestNatsServer, 'options'>;
   readonly #authority: TestAuthority;
   readonly #ports: ReadonlyMap<string, number>;
+  readonly #options: ServiceProcessesOptions;
   readonly #processes = new Map<ServiceName, BackgroundProcess>();
   #operator: OperatorApi | null = null;
 
   private constructor(
     folder: string,
-    nats: TestNatsServer,
+    nats: Pick<TestNatsServer, 'options'>,
     authority: TestAuthority,
     ports: ReadonlyMap<string, number>,
+    options: ServiceProcessesOptions,
   ) {
     this.#folder = folder;
     this.#nats = nats;
     this.#authority = authority;
     this.#ports = ports;
+    this.#options = options;
   }
 
-  static async start(folder: string, nats: TestNatsServer, cleanup: Cleanup): Promise<ServiceProcesses> {
+  static async start(
+    folder: string,
+    nats: Pick<TestNatsServer, 'options'>,
+    cleanup: Cleanup,
+    options: ServiceProcessesOptions = {},
+  ): Promise<ServiceProcesses> {
     const ports = new Map<string, number>();
     for (const name of [...SERVICES, 'block-stream']) ports.set(name, await findFreePort());
-    const services = new ServiceProcesses(folder, nats, await TestAuthority.create(), ports);
+    const services = new ServiceProcesses(folder, nats, await TestAuthority.create(), ports, options);
     for (const name of SERVICES) cleanup.add(`stop ${name}`, async () => services.#processes.get(name)?.stop());
     cleanup.add('close the client', async () => services.#operator?.close());
     await writeFile(join(folder, 'nats-password'), nats.options.password ?? '', { mode: 0o600 });
@@ -75,9 +88,22 @@ export class ServiceProcesses {
     return running;
   }
 
-  async status(): Promise<Status> {
+  get operator(): OperatorApi {
     if (this.#operator === null) throw new Error('not started');
-    return this.#operator.status(AbortSignal.timeout(QUESTION_MILLISECONDS));
+    return this.#operator;
+  }
+
+  get managerUrl(): string {
+    return `https://${this.#address('gateway')}`;
+  }
+
+  async status(): Promise<Status> {
+    return this.operator.status(AbortSignal.timeout(QUESTION_MILLISECONDS));
+  }
+
+  /** PEM of the CA that agents believe. */
+  managerCa(): Promise<string> {
+    return readFile(this.#caFile, 'utf8');
   }
 
   get #caFile(): string {
@@ -94,8 +120,7 @@ export class ServiceProcesses {
     await writeFile(file('ca'), tls.caPem);
     await writeFile(file('certificate'), tls.certificatePem);
     await writeFile(file('key'), tls.privateKeyPem, { mode: 0o600 });
-    const managerCaSha256 =
-      name === 'staging-controller' ? certificateSha256(await readFile(this.#caFile, 'utf8')) : '';
+    const managerCaSha256 = name === 'staging-controller' ? certificateSha256(await this.managerCa()) : '';
     return {
       LMS_LISTEN: this.#address(name),
       LMS_TLS_CA: file('ca'),
@@ -109,10 +134,11 @@ export class ServiceProcesses {
       LMS_LOGS_ADDRESS: this.#address('log-ingest'),
       LMS_STAGING_ADDRESS: this.#address('staging-controller'),
       LMS_NAMES: '127.0.0.1',
-      LMS_MANAGER_URL: `https://${this.#address('gateway')}`,
+      LMS_MANAGER_URL: this.managerUrl,
       LMS_MANAGER_CA_SHA256: managerCaSha256,
       LMS_REPLICATION_SERVER_DATA_DIRECTORY: join(this.#folder, 'replication-server'),
       LMS_BLOCK_STREAM_LISTEN: this.#address('block-stream'),
+      ...this.#options.environment?.(name),
     };
   }
 
@@ -130,7 +156,6 @@ export class ServiceProcesses {
     } finally {
       registry.close();
     }
-    const caPem = await readFile(this.#caFile, 'utf8');
-    this.#operator = new OperatorApi({ managerUrl: `https://${this.#address('gateway')}`, caPem, apiToken });
+    this.#operator = new OperatorApi({ managerUrl: this.managerUrl, caPem: await this.managerCa(), apiToken });
   }
 }
