@@ -15,7 +15,7 @@ import { KubernetesApi } from './api.ts';
 import { ClusterView } from './cluster-view.ts';
 import { ApiConnection } from './connection.ts';
 import { diagnose } from './diagnose.ts';
-import { endpointOf, routeOf } from './exposure.ts';
+import { endpointsOf, routeOf } from './exposure.ts';
 import { DEFAULT_LEASE_TIMES, LeaderElection, type LeaseTimes } from './lease.ts';
 import type { BootstrapToken } from './manifests.ts';
 import { blockStreamName, serverNameOf } from './names.ts';
@@ -158,11 +158,13 @@ export class KubernetesDriver implements StagingDriver {
     });
   }
 
-  endpointOf(name: string, reported: ServerAddress): Endpoint | null {
+  endpointsOf(name: string, reported: ServerAddress): readonly Endpoint[] {
     const machineId = machineOfServer(name);
     // Not one of ours: of the time before this driver.
-    if (machineId === null) return { host: reported.address, port: reported.port };
-    return endpointOf(this.#settings, machineId, this.#view.observe(machineId));
+    if (machineId === null) return [{ host: reported.address, port: reported.port }];
+    // Half of the addresses would take agents away from the other half; of none, they keep what they have.
+    const services = this.#view.synced ? this.#view.observe(machineId).services : [];
+    return endpointsOf(this.#settings, machineId, { services });
   }
 
   routes(): readonly Route[] {

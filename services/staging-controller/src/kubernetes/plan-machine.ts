@@ -10,10 +10,10 @@ import type { WantedMachine } from '../driver.ts';
 import type { KeptClaim, KeptObject, KeptSecret, KeptService, KeptStatefulSet } from './kept.ts';
 import type { KeptPod } from './kept-pod.ts';
 import {
+  addressServiceManifests,
   claimManifest,
   fingerprintOf,
   networkPolicyManifest,
-  publicServiceManifest,
   serviceManifest,
   tlsRouteManifest,
   volumeBytes,
@@ -131,9 +131,7 @@ function planToken({ calledAt }: WantedMachine, { secret, pod }: ObservedMachine
 function planAddresses(machineId: string, observed: ObservedMachine, facts: PlanFacts): StagingChange[] {
   const { settings, routeResource } = facts;
   const changes: StagingChange[] = [];
-  const wanted = [serviceManifest(settings, machineId), publicServiceManifest(settings, machineId)].filter(
-    (manifest) => manifest !== null,
-  );
+  const wanted = [serviceManifest(settings, machineId), ...addressServiceManifests(settings, machineId)];
   for (const manifest of wanted) {
     const existing = observed.services.find(({ name }) => name === manifest.metadata.name) ?? null;
     ensure(changes, observed, SERVICE, manifest, existing);
