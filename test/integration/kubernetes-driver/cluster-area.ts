@@ -38,6 +38,8 @@ export interface Controller {
 
 export interface ControllerOptions {
   readonly identity?: string;
+  /** Default: any free port. */
+  readonly listen?: string;
   readonly kubeConfig?: KubeConfig;
   /** Parts of the settings that differ from the usual. */
   readonly settings?: Readonly<Record<string, unknown>>;
@@ -76,7 +78,7 @@ export class ClusterArea implements AsyncDisposable {
   async startController(options: ControllerOptions = {}): Promise<Controller> {
     const { services, nats, service: registry } = this.registry;
     const service = createStagingControllerService({
-      listen: '127.0.0.1:0',
+      listen: options.listen ?? '127.0.0.1:0',
       tls: await services.service('staging-controller'),
       events: nats.options,
       registryAddress: registry.address,
