@@ -220,12 +220,13 @@ export class KubernetesDriver implements StagingDriver {
 
   #reportCluster(): ComponentReport {
     const { healthy, detail } = this.#view.health();
-    const holder = this.#election.holder;
+    const { holder, failure } = this.#election;
+    const led = holder === null ? 'no staging-controller leads' : `${holder} leads`;
     return {
       name: 'kubernetes',
       pid: undefined,
-      healthy: healthy && holder !== null,
-      detail: detail ?? (holder === null ? 'no staging-controller leads' : `${holder} leads`),
+      healthy: healthy && failure === null && holder !== null,
+      detail: detail ?? failure ?? led,
     };
   }
 
