@@ -174,8 +174,8 @@ export class ClusterArea implements AsyncDisposable {
     }
   }
 
-  /** As the controller of StatefulSets makes it. */
-  async makePod(machineId: string, status: V1PodStatus): Promise<string> {
+  /** As the controller of StatefulSets makes it, and the scheduler gives it a node. */
+  async makePod(machineId: string, status: V1PodStatus, nodeName = ''): Promise<string> {
     const set = await this.apps.readNamespacedStatefulSet({
       name: nameOf(machineId),
       namespace: this.namespace,
@@ -186,7 +186,7 @@ export class ClusterArea implements AsyncDisposable {
     const labels = { ...template.metadata?.labels, 'statefulset.kubernetes.io/pod-name': name };
     await this.core.createNamespacedPod({
       namespace: this.namespace,
-      body: { metadata: { name, labels }, spec: template.spec },
+      body: { metadata: { name, labels }, spec: { ...template.spec, ...(nodeName !== '' && { nodeName }) } },
     });
     await this.writePodStatus(machineId, status);
     return name;

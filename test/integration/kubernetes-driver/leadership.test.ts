@@ -1,7 +1,7 @@
 // Of two controllers exactly one acts; when it is gone, or cut off from the API server, the other does; and both answer.
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { CoordinationV1Api, RbacAuthorizationV1Api, type KubeConfig, type V1LeaseSpec } from '@kubernetes/client-node';
+import { CoordinationV1Api, type V1LeaseSpec } from '@kubernetes/client-node';
 import { KubeApiServer } from '../../harness/kube-api-server.ts';
 import { until } from '../harness/until.ts';
 import { ClusterArea, FULL_NAME, nameOf, RUNNING } from './cluster-area.ts';
@@ -98,47 +98,3 @@ test('a controller that leads a second time, with nothing to do meanwhile, acts 
   const machineId = await area.enrol('web-1');
   await until('the StatefulSet', () => hasStatefulSet(area, machineId));
 });
-
-test('a role with only the rights of the documentation is enough', async () => {
-  await using area = await ClusterArea.create(server);
-  const controller = await area.startController({ kubeConfig: await accountWith(area, CONTROLLER_RULES) });
-  const machineId = await area.enrol('web-1');
-  await until('the StatefulSet', () => hasStatefulSet(area, machineId));
-  await area.heartbeat(machineId, 12);
-  const { dependencies } = await controller.component.describeComponent({});
-  expect(dependencies.find(({ name }) => name === 'kubernetes')).toMatchObject({ healthy: true });
-});
-
-const WATCH = ['get', 'list', 'watch'];
-const MAKE = [...WATCH, 'create', 'patch', 'delete'];
-/** As the chart's Role: docs/kubernetes-driver.md says what for. */
-const CONTROLLER_RULES = [
-  { apiGroups: [''], resources: ['persistentvolumeclaims', 'secrets', 'services'], verbs: MAKE },
-  { apiGroups: [''], resources: ['pods', 'events'], verbs: WATCH },
-  { apiGroups: ['apps'], resources: ['statefulsets'], verbs: MAKE },
-  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: MAKE },
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
-];
-
-async function accountWith({ namespace, core }: ClusterArea, rules: typeof CONTROLLER_RULES): Promise<KubeConfig> {
-  const admin = server.adminConfig(namespace);
-  const rights = admin.makeApiClient(RbacAuthorizationV1Api);
-  const name = 'staging-controller';
-  await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
-  await rights.createNamespacedRole({ namespace, body: { metadata: { name }, rules } });
-  await rights.createNamespacedRoleBinding({
-    namespace,
-    body: {
-      metadata: { name },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
-      subjects: [{ kind: 'ServiceAccount', name, namespace }],
-    },
-  });
-  const { status } = await core.createNamespacedServiceAccountToken({
-    name,
-    namespace,
-    body: { spec: { audiences: ['https://kubernetes.default.svc'] } },
-  });
-  if (status?.token === undefined) throw new Error('no token');
-  return server.configFor(status.token, namespace);
-}

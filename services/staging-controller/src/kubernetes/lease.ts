@@ -88,8 +88,8 @@ export class LeaderElection {
       } catch (thrown) {
         if (signal.aborted) break;
         const error = toLmsError(thrown);
-        this.#failure = `nobody can lead here: ${error.message}${adviceFor(error, 'get, create and update of leases')}`;
-        if (this.#failure !== said) logger.warn({ code: error.code, identity }, `lease: ${this.#failure}`);
+        this.#failure = `the lease is not to be had: ${error.message}${adviceFor(error, 'get, create and update of leases')}`;
+        if (this.#failure !== said) logger.warn({ code: error.code, identity }, this.#failure);
         said = this.#failure;
       }
       await pause(times.renewMilliseconds * (0.8 + 0.4 * Math.random()), signal);

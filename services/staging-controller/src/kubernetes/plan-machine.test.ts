@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { fingerprintOf } from './manifests.ts';
 import { planMachine, planRemoval, type MachinePlan, type ObservedMachine, type PlanFacts } from './plan-machine.ts';
+import { tlsRoute } from './resource.ts';
 import {
   claim,
   MACHINE,
@@ -214,6 +215,13 @@ test('with a public and a private load balancer each machine has two, and one th
   expect(planMachine(WANTED, both, facts).changes).toEqual([]);
   const one = { ...FACTS, settings: settingsWith({ exposure: { mode: 'loadBalancer', private: privately } }) };
   expect(summary(planMachine(WANTED, both, one))).toEqual([`delete Service ${NAME}-public`]);
+});
+
+test('a route of an earlier exposure is removed where the cluster has such routes', () => {
+  const observed = { ...settled(), routes: [object('TLSRoute')] };
+  const routeResource = tlsRoute('gateway.networking.k8s.io/v1');
+  expect(summary(planMachine(WANTED, observed, { ...FACTS, routeResource }))).toEqual([`delete TLSRoute ${NAME}`]);
+  expect(planMachine(WANTED, observed, FACTS).changes).toEqual([]);
 });
 
 test('a removal goes step by step: the pod, then what it used, the volume last', () => {
