@@ -52,19 +52,22 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
     getEndpoint: ({ machineId }) => {
       const name = store.assignments.get(machineId)?.value.replicationServer;
       const server = name === undefined ? null : store.servers.get(name);
-      if (server === null) return Promise.resolve({ endpoint: undefined });
-      const endpoint = driver.endpointOf(server.key, server.value);
-      if (endpoint === null) return Promise.resolve({ endpoint: undefined });
+      if (server === null) return Promise.resolve({ endpoint: undefined, alternatives: [] });
+      const serverName = `${machineId}.block-stream.lms.internal`;
+      const [endpoint, ...alternatives] = driver
+        .endpointsOf(server.key, server.value)
+        .map((address) => ({ ...address, serverName }));
+      if (endpoint === undefined) return Promise.resolve({ endpoint, alternatives });
       sightings.agentTold(machineId);
       controller.look(machineId);
-      return Promise.resolve({ endpoint: { ...endpoint, serverName: `${machineId}.block-stream.lms.internal` } });
+      return Promise.resolve({ endpoint, alternatives });
     },
     getInitiation: ({ machineId }) => Promise.resolve({ steps: controller.stepsOf(machineId).map(stepReport) }),
     listReadyServers: () => {
       const now = new Date();
       const ready = store.servers.entries().filter(({ key }) => sightings.isReady(key, now));
       const servers = ready.map(({ key, value }) => {
-        const endpoint = driver.endpointOf(key, value);
+        const [endpoint] = driver.endpointsOf(key, value);
         return { replicationServer: key, address: endpoint?.host ?? value.address, port: endpoint?.port ?? value.port };
       });
       return Promise.resolve({ servers });

@@ -46,6 +46,11 @@ export class KubernetesApi {
     return this.#writes;
   }
 
+  /** What the server says of itself: which groups, versions and kinds it has. */
+  describe(path: string, signal: AbortSignal): Promise<unknown> {
+    return this.#connection.send({ method: 'GET', path, signal });
+  }
+
   /** Page by page. */
   async *list(resource: Resource, selection: Selection, signal: AbortSignal): AsyncGenerator<ListPage> {
     let token = '';

@@ -11,6 +11,7 @@ import { LmsError, toLmsError } from '@lms/errors';
 import { pause } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
 import type { KubernetesApi } from './api.ts';
+import { adviceFor } from './api-failure.ts';
 import { LEASE, type Manifest } from './resource.ts';
 
 export interface LeaseTimes {
@@ -54,6 +55,7 @@ export class LeaderElection {
   /** What was seen of somebody else's lease, and since when it has been so. */
   #seen: { readonly version: string; readonly since: number } | null = null;
   #holder: string | null = null;
+  #failure: string | null = null;
   #holdsUntil = 0;
 
   constructor(options: LeaderElectionOptions) {
@@ -70,19 +72,27 @@ export class LeaderElection {
     return this.#holder;
   }
 
+  /** Why the lease cannot be looked at, or taken; null: it can. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { times, logger, identity } = this.#options;
     let said = '';
     while (!signal.aborted) {
       try {
         const startedAt = performance.now();
-        if (await this.#acquire(signal)) await this.#lead(startedAt, signal);
+        const acquired = await this.#acquire(signal);
+        this.#failure = null;
+        if (acquired) await this.#lead(startedAt, signal);
         said = '';
       } catch (thrown) {
         if (signal.aborted) break;
-        const { code, message } = toLmsError(thrown);
-        if (message !== said) logger.warn({ code, identity }, `lease: ${message}`);
-        said = message;
+        const error = toLmsError(thrown);
+        this.#failure = `the lease is not to be had: ${error.message}${adviceFor(error, 'get, create and update of leases')}`;
+        if (this.#failure !== said) logger.warn({ code: error.code, identity }, this.#failure);
+        said = this.#failure;
       }
       await pause(times.renewMilliseconds * (0.8 + 0.4 * Math.random()), signal);
     }

@@ -22,9 +22,11 @@ export function objectName({ fullName }: Release, machineId: string): string {
   return `${fullName}-rs-${machineId}`;
 }
 
+export type AddressKind = 'public' | 'private';
+
 /** The Service with an address of its own, where each machine has one. */
-export function publicServiceName(release: Release, machineId: string): string {
-  return `${objectName(release, machineId)}-public`;
+export function addressServiceName(release: Release, machineId: string, kind: AddressKind): string {
+  return `${objectName(release, machineId)}-${kind}`;
 }
 
 /** As the manager knows the replication server. */
