@@ -13,7 +13,7 @@ import { requireCommand } from '../../harness/command.ts';
 import { findFreePort } from '../../harness/free-port.ts';
 import { KubeApiServer } from '../../harness/kube-api-server.ts';
 import { LoopDisk } from '../../harness/loop-disk.ts';
-import { LMS_AGENT } from '../../harness/manager.ts';
+import { LMS_AGENT } from '../../harness/operator.ts';
 import { until } from '../harness/until.ts';
 import { ClusterArea, nameOf, type Controller } from './cluster-area.ts';
 import { ClusterManager } from './cluster-manager.ts';
