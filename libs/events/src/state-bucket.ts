@@ -163,11 +163,6 @@ export class StateBucket<Value> {
     return this.#memory.waitFor(() => this.#memory.revision >= revision, signal);
   }
 
-  /** Resolves when the condition holds; it is looked at now and after each change. */
-  waitUntil(condition: () => boolean, signal: AbortSignal): Promise<void> {
-    return this.#memory.waitFor(condition, signal);
-  }
-
   health(): Health {
     const failure = this.#watch.failure;
     return failure === null ? HEALTHY : unhealthy(`state ${this.name}: ${failure}`);
