@@ -10,7 +10,9 @@ const SETUP_FOLDER = join(import.meta.dirname, '../../.tools/kubernetes');
 const CACHE_FOLDER = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 const CLUSTER_FOLDER = join(CACHE_FOLDER, 'one-node-cluster/bin');
 
-export function kubeProgram(name: 'etcd' | 'kube-apiserver'): string {
+export type KubeProgram = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler';
+
+export function kubeProgram(name: KubeProgram): string {
   const folders = [process.env['KUBEBUILDER_ASSETS'], SETUP_FOLDER, CLUSTER_FOLDER];
   for (const folder of folders) {
     if (folder === undefined || folder === '') continue;

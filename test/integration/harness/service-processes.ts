@@ -22,10 +22,14 @@ const QUESTION_MILLISECONDS = 20_000;
 export const SERVICES = ['registry', 'stats-ingest', 'log-ingest', 'staging-controller', 'gateway'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
+export type ServiceEnvironments = Readonly<Partial<Record<ServiceName, Readonly<Record<string, string>>>>>;
+
 export class ServiceProcesses {
+  /** Of the services among each other. */
+  readonly authority: TestAuthority;
   readonly #folder: string;
   readonly #nats: TestNatsServer;
-  readonly #authority: TestAuthority;
+  readonly #environments: ServiceEnvironments;
   readonly #ports: ReadonlyMap<string, number>;
   readonly #processes = new Map<ServiceName, BackgroundProcess>();
   #operator: OperatorApi | null = null;
@@ -35,17 +39,25 @@ export class ServiceProcesses {
     nats: TestNatsServer,
     authority: TestAuthority,
     ports: ReadonlyMap<string, number>,
+    environments: ServiceEnvironments,
   ) {
     this.#folder = folder;
     this.#nats = nats;
-    this.#authority = authority;
+    this.authority = authority;
     this.#ports = ports;
+    this.#environments = environments;
   }
 
-  static async start(folder: string, nats: TestNatsServer, cleanup: Cleanup): Promise<ServiceProcesses> {
+  /** `environments`: what a service gets beside, or instead of, what all get. */
+  static async start(
+    folder: string,
+    nats: TestNatsServer,
+    cleanup: Cleanup,
+    environments: ServiceEnvironments = {},
+  ): Promise<ServiceProcesses> {
     const ports = new Map<string, number>();
     for (const name of [...SERVICES, 'block-stream']) ports.set(name, await findFreePort());
-    const services = new ServiceProcesses(folder, nats, await TestAuthority.create(), ports);
+    const services = new ServiceProcesses(folder, nats, await TestAuthority.create(), ports, environments);
     for (const name of SERVICES) cleanup.add(`stop ${name}`, async () => services.#processes.get(name)?.stop());
     cleanup.add('close the client', async () => services.#operator?.close());
     await writeFile(join(folder, 'nats-password'), nats.options.password ?? '', { mode: 0o600 });
@@ -80,16 +92,22 @@ export class ServiceProcesses {
     return this.#operator.status(AbortSignal.timeout(QUESTION_MILLISECONDS));
   }
 
+  /** Of the CA that the gateway's certificate is under. */
+  caPem(): Promise<string> {
+    return readFile(this.#caFile, 'utf8');
+  }
+
   get #caFile(): string {
     return join(this.#folder, 'ca/ca.pem');
   }
 
-  #address(name: string): string {
+  /** HOST:PORT. */
+  address(name: string): string {
     return `127.0.0.1:${this.#ports.get(name)}`;
   }
 
   async #environment(name: ServiceName): Promise<Record<string, string>> {
-    const tls = await this.#authority.service(name);
+    const tls = await this.authority.service(name);
     const file = (kind: string): string => join(this.#folder, `${name}-${kind}.pem`);
     await writeFile(file('ca'), tls.caPem);
     await writeFile(file('certificate'), tls.certificatePem);
@@ -97,29 +115,30 @@ export class ServiceProcesses {
     const managerCaSha256 =
       name === 'staging-controller' ? certificateSha256(await readFile(this.#caFile, 'utf8')) : '';
     return {
-      LMS_LISTEN: this.#address(name),
+      LMS_LISTEN: this.address(name),
       LMS_TLS_CA: file('ca'),
       LMS_TLS_CERT: file('certificate'),
       LMS_TLS_KEY: file('key'),
       LMS_NATS_URL: this.#nats.options.servers.join(','),
       LMS_NATS_PASSWORD_FILE: join(this.#folder, 'nats-password'),
       LMS_CA_DIRECTORY: join(this.#folder, 'ca'),
-      LMS_REGISTRY_ADDRESS: this.#address('registry'),
-      LMS_STATISTICS_ADDRESS: this.#address('stats-ingest'),
-      LMS_LOGS_ADDRESS: this.#address('log-ingest'),
-      LMS_STAGING_ADDRESS: this.#address('staging-controller'),
+      LMS_REGISTRY_ADDRESS: this.address('registry'),
+      LMS_STATISTICS_ADDRESS: this.address('stats-ingest'),
+      LMS_LOGS_ADDRESS: this.address('log-ingest'),
+      LMS_STAGING_ADDRESS: this.address('staging-controller'),
       LMS_NAMES: '127.0.0.1',
-      LMS_MANAGER_URL: `https://${this.#address('gateway')}`,
+      LMS_MANAGER_URL: `https://${this.address('gateway')}`,
       LMS_MANAGER_CA_SHA256: managerCaSha256,
       LMS_REPLICATION_SERVER_DATA_DIRECTORY: join(this.#folder, 'replication-server'),
-      LMS_BLOCK_STREAM_LISTEN: this.#address('block-stream'),
+      LMS_BLOCK_STREAM_LISTEN: this.address('block-stream'),
+      ...this.#environments[name],
     };
   }
 
   async #createOperator(): Promise<void> {
-    const tls = await this.#authority.service('manager');
+    const tls = await this.authority.service('manager');
     const registry = createRpcClient(RegistryService, {
-      address: this.#address('registry'),
+      address: this.address('registry'),
       component: 'registry',
       tls,
     });
@@ -131,6 +150,6 @@ export class ServiceProcesses {
       registry.close();
     }
     const caPem = await readFile(this.#caFile, 'utf8');
-    this.#operator = new OperatorApi({ managerUrl: `https://${this.#address('gateway')}`, caPem, apiToken });
+    this.#operator = new OperatorApi({ managerUrl: `https://${this.address('gateway')}`, caPem, apiToken });
   }
 }
