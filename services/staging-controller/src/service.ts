@@ -90,7 +90,10 @@ export function createStagingControllerService(
       health = () => combineHealth([connection.health(), store.health(), follower.health(), consumer.health()]);
       const dependencies = () => driver.reports((name) => sightings.isReady(name, new Date()));
       server = new RpcServer({ component: NAME, listen, tls, health, dependencies });
-      server.serve(StagingService, stagingHandlers({ controller, table, store, machines, sightings, driver, startedAt }));
+      server.serve(
+        StagingService,
+        stagingHandlers({ controller, table, store, machines, sightings, driver, startedAt }),
+      );
       await server.start();
       const started = server;
       parts.defer(() => started.stop());
