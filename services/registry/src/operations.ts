@@ -12,6 +12,7 @@ import {
 import type { Facts } from './facts.ts';
 import type { Machines } from './machines.ts';
 import { checkOperation, meansPoint } from './operation-checks.ts';
+import { oldestFirst, OperationIndex } from './operation-index.ts';
 import { isAgentCommand, isOver, isTask, operationIdOf, withExpiry, withPoint, withResult } from './operation-rules.ts';
 import type { Points } from './points.ts';
 import type { RegistryStore } from './store.ts';
@@ -27,12 +28,18 @@ export class Operations {
   readonly #machines: Machines;
   readonly #points: Points;
   readonly #facts: Facts;
+  readonly #index: OperationIndex;
 
   constructor(bucket: RegistryStore['operations'], machines: Machines, points: Points, facts: Facts) {
     this.#bucket = bucket;
     this.#machines = machines;
     this.#points = points;
     this.#facts = facts;
+    this.#index = new OperationIndex(bucket);
+  }
+
+  close(): void {
+    this.#index.close();
   }
 
   async create(request: CreateOperationRequest, now: Date): Promise<Operation> {
@@ -81,7 +88,8 @@ export class Operations {
 
   /** Waits until it is over, for `waitMilliseconds` at most. */
   async wait(operationId: string, waitMilliseconds: number, signal: AbortSignal): Promise<Operation> {
-    await this.#until(() => isOver(this.get(operationId)), waitMilliseconds, signal);
+    const { machineId } = this.get(operationId);
+    await this.#until([machineId], () => isOver(this.get(operationId)), waitMilliseconds, signal);
     return this.get(operationId);
   }
 
@@ -94,8 +102,8 @@ export class Operations {
   ): Promise<Operation[]> {
     const atWork = new Set(known);
     const commands = (): Operation[] =>
-      this.#select((one) => one.machineId === machineId && isAgentCommand(one) && !atWork.has(one.operationId));
-    await this.#until(() => commands().length > 0, waitMilliseconds, signal);
+      this.#index.of(machineId).filter((one) => isAgentCommand(one) && !atWork.has(one.operationId));
+    await this.#until([machineId], () => commands().length > 0, waitMilliseconds, signal);
     return commands();
   }
 
@@ -106,9 +114,9 @@ export class Operations {
     waitMilliseconds: number,
     signal: AbortSignal,
   ): Promise<{ revision: bigint; operations: Operation[] }> {
-    const served = new Set(machineIds);
-    const tasks = (): Operation[] => this.#select((one) => served.has(one.machineId) && isTask(one));
-    if (after !== 0n) await this.#until(() => listRevision(tasks()) !== after, waitMilliseconds, signal);
+    const tasks = (): Operation[] =>
+      machineIds.flatMap((machineId) => this.#index.of(machineId).filter(isTask)).sort(oldestFirst);
+    if (after !== 0n) await this.#until(machineIds, () => listRevision(tasks()) !== after, waitMilliseconds, signal);
     const operations = tasks();
     return { revision: listRevision(operations), operations };
   }
@@ -132,9 +140,8 @@ export class Operations {
 
   /** Ends those that asked for one of these points. */
   async pointsReported(machineId: string, points: readonly Point[], now: Date): Promise<void> {
-    const waiting = this.#select(
-      (one) => one.machineId === machineId && one.kind === OperationKind.CREATE_POINT && !isOver(one),
-    );
+    const asked = this.#index.of(machineId);
+    const waiting = asked.filter((one) => one.kind === OperationKind.CREATE_POINT && !isOver(one));
     for (const { operationId } of waiting) {
       await this.#modify(operationId, (one) => points.reduce((next, point) => withPoint(next, point, now), one));
     }
@@ -168,25 +175,24 @@ export class Operations {
   }
 
   #checkPending(machineId: string, machineName: string): void {
-    const pending = this.#select((one) => one.machineId === machineId && !isOver(one));
+    const pending = this.#index.of(machineId).filter((one) => !isOver(one));
     if (pending.length < MAXIMUM_PENDING) return;
     throw new LmsError('RESOURCE_EXHAUSTED', `${pending.length} operations wait for ${machineName} already`, {
       action: 'wait until some of them are over',
     });
   }
 
-  #select(predicate: (operation: Operation) => boolean): Operation[] {
-    const selected: Operation[] = [];
-    for (const { value } of this.#bucket.entries()) if (predicate(value)) selected.push(value);
-    return selected.sort((a, b) => (a.createdAt?.getTime() ?? 0) - (b.createdAt?.getTime() ?? 0));
-  }
-
   /** Until the condition holds or the time is over, whichever is first; rejects when the caller gave up. */
-  async #until(condition: () => boolean, waitMilliseconds: number, signal: AbortSignal): Promise<void> {
+  async #until(
+    machineIds: readonly string[],
+    condition: () => boolean,
+    waitMilliseconds: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (waitMilliseconds === 0 || condition()) return;
     const timeout = AbortSignal.timeout(Math.min(waitMilliseconds, LONGEST_WAIT_MILLISECONDS));
     try {
-      await this.#bucket.waitUntil(condition, AbortSignal.any([signal, timeout]));
+      await this.#index.waitFor(machineIds, condition, AbortSignal.any([signal, timeout]));
     } catch (error) {
       if (!timeout.aborted || signal.aborted) throw error;
     }

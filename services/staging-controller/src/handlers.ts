@@ -3,6 +3,7 @@ import { LmsError } from '@lms/errors';
 import type { StagingObject, StagingService, WatchAssignmentsResponse } from '@lms/proto';
 import type { Handlers } from '@lms/rpc';
 import { pause } from '@lms/service';
+import type { AssignmentTable } from './assignment-table.ts';
 import { stepReport, type Controller } from './controller.ts';
 import type { StagingDriver } from './driver.ts';
 import type { Machines } from './machines.ts';
@@ -22,6 +23,7 @@ const OBJECTS_PER_MESSAGE = 500;
 
 export interface StagingHandlersOptions {
   readonly controller: Controller;
+  readonly table: AssignmentTable;
   readonly store: StagingStore;
   readonly machines: Machines;
   readonly sightings: Sightings;
@@ -121,21 +123,21 @@ function stagingObjects({ driver, store }: StagingHandlersOptions, machineId?: s
 
 /** The first answer that differs from what the caller has, or the present one when `until` is aborted. */
 async function waitForOther(
-  { controller, sightings }: StagingHandlersOptions,
+  { table, sightings }: StagingHandlersOptions,
   replicationServer: string,
   afterRevision: bigint,
   until: AbortSignal,
 ): Promise<WatchAssignmentsResponse> {
+  let told = false;
   for (;;) {
-    const answer = controller.assignmentsOf(replicationServer);
+    const answer = table.of(replicationServer);
     if (answer.revision !== afterRevision) return answer;
-    sightings.assignmentTaken(
-      replicationServer,
-      answer.machines.map(({ machineId }) => machineId),
-    );
+    const machineIds = answer.machines.map(({ machineId }) => machineId);
+    if (!told) sightings.assignmentTaken(replicationServer, machineIds);
+    told = true;
     if (until.aborted) return answer;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const forget = controller.onLook(resolve);
+    const forget = table.onChange(replicationServer, resolve);
     const giveUp = (): void => resolve();
     until.addEventListener('abort', giveUp, { once: true });
     await promise;
