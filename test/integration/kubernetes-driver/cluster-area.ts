@@ -183,10 +183,11 @@ export class ClusterArea implements AsyncDisposable {
     const template = set.spec?.template;
     const name = `${nameOf(machineId)}-0`;
     if (template?.spec === undefined) throw new Error('a StatefulSet without a pod');
+    if (nodeName !== '') template.spec.nodeName = nodeName;
     const labels = { ...template.metadata?.labels, 'statefulset.kubernetes.io/pod-name': name };
     await this.core.createNamespacedPod({
       namespace: this.namespace,
-      body: { metadata: { name, labels }, spec: { ...template.spec, ...(nodeName !== '' && { nodeName }) } },
+      body: { metadata: { name, labels }, spec: template.spec },
     });
     await this.writePodStatus(machineId, status);
     return name;
@@ -264,6 +265,18 @@ function disk(gibibytes: number) {
   return { diskId: 'disk-1', device: '/dev/sda', sizeBytes: BigInt(gibibytes * GIBIBYTE) };
 }
 
+const CONTAINERS = [
+  {
+    name: 'replication-server',
+    image: 'image',
+    imageID: 'image',
+    ready: true,
+    restartCount: 0,
+    // kubelet's clock is not ours.
+    state: { running: { startedAt: new Date(Date.now() - 60_000) } },
+  },
+];
+
 export const RUNNING: V1PodStatus = {
   phase: 'Running',
   podIP: '10.1.2.3',
@@ -271,15 +284,16 @@ export const RUNNING: V1PodStatus = {
     { type: 'PodScheduled', status: 'True' },
     { type: 'Ready', status: 'True' },
   ],
-  containerStatuses: [
-    {
-      name: 'replication-server',
-      image: 'image',
-      imageID: 'image',
-      ready: true,
-      restartCount: 0,
-      // kubelet's clock is not ours.
-      state: { running: { startedAt: new Date(Date.now() - 60_000) } },
-    },
+  containerStatuses: CONTAINERS,
+};
+
+/** As the controller of nodes leaves it when the node is silent: it takes "ready" away, without a reason, and nothing else. */
+export const NODE_SILENT: V1PodStatus = {
+  phase: 'Running',
+  podIP: '10.1.2.3',
+  conditions: [
+    { type: 'PodScheduled', status: 'True' },
+    { type: 'Ready', status: 'False' },
   ],
+  containerStatuses: CONTAINERS,
 };

@@ -1,12 +1,18 @@
 /** A service account with a Role of its own, as the chart makes one for staging-controller. */
-import { RbacAuthorizationV1Api, type KubeConfig, type V1PolicyRule } from '@kubernetes/client-node';
+import { RbacAuthorizationV1Api, type KubeConfig } from '@kubernetes/client-node';
 import type { ClusterArea } from './cluster-area.ts';
+
+export interface Rule {
+  readonly apiGroups: string[];
+  readonly resources: string[];
+  readonly verbs: string[];
+}
 
 const WATCH = ['get', 'list', 'watch'];
 const MAKE = [...WATCH, 'create', 'patch', 'delete'];
 
 /** As docs/kubernetes-driver.md lists them, which also says what for. */
-export const CONTROLLER_RULES: readonly V1PolicyRule[] = [
+export const CONTROLLER_RULES: readonly Rule[] = [
   { apiGroups: [''], resources: ['persistentvolumeclaims', 'secrets', 'services'], verbs: MAKE },
   { apiGroups: [''], resources: ['pods', 'events'], verbs: WATCH },
   { apiGroups: ['apps'], resources: ['statefulsets'], verbs: MAKE },
@@ -14,17 +20,17 @@ export const CONTROLLER_RULES: readonly V1PolicyRule[] = [
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
 ];
 
-export const TLS_ROUTE_RULE: V1PolicyRule = {
+export const TLS_ROUTE_RULE: Rule = {
   apiGroups: ['gateway.networking.k8s.io'],
   resources: ['tlsroutes'],
   verbs: MAKE,
 };
 
 /** The usual rules, less what is about this resource. */
-export function rulesWithout(resource: string): readonly V1PolicyRule[] {
+export function rulesWithout(resource: string): readonly Rule[] {
   return CONTROLLER_RULES.map((rule) => ({
     ...rule,
-    resources: (rule.resources ?? []).filter((name) => name !== resource),
+    resources: rule.resources.filter((name) => name !== resource),
   })).filter(({ resources }) => resources.length > 0);
 }
 
@@ -39,7 +45,7 @@ export class ServiceAccount {
     this.#role = { name, namespace };
   }
 
-  static async create(area: ClusterArea, rules: readonly V1PolicyRule[]): Promise<ServiceAccount> {
+  static async create(area: ClusterArea, rules: readonly Rule[]): Promise<ServiceAccount> {
     const { namespace, core, server } = area;
     const rights = server.adminConfig(namespace).makeApiClient(RbacAuthorizationV1Api);
     const name = 'staging-controller';
@@ -63,7 +69,7 @@ export class ServiceAccount {
   }
 
   /** Instead of what it had. */
-  async grant(rules: readonly V1PolicyRule[]): Promise<void> {
+  async grant(rules: readonly Rule[]): Promise<void> {
     const body = { metadata: { name: this.#role.name }, rules: [...rules] };
     await this.#rights.replaceNamespacedRole({ ...this.#role, body });
   }

@@ -6,7 +6,7 @@ import type { V1PodStatus } from '@kubernetes/client-node';
 import { KubeApiServer } from '../../harness/kube-api-server.ts';
 import { until } from '../harness/until.ts';
 import { ApiProxy } from './api-proxy.ts';
-import { ClusterArea, nameOf, RUNNING, type Controller } from './cluster-area.ts';
+import { ClusterArea, nameOf, NODE_SILENT, RUNNING, type Controller } from './cluster-area.ts';
 import { configBy } from './way.ts';
 
 let server: KubeApiServer;
@@ -216,9 +216,7 @@ test('a pod that is evicted, a node that is silent, a volume that hangs on the n
   await reportReady(controller, machineId);
   await launch('SUCCEEDED');
 
-  // As the controller of nodes does when a node is silent: it takes "ready" away, and leaves all else.
-  const silent = [{ type: 'Ready', status: 'False' }];
-  await area.writePodStatus(machineId, { ...RUNNING, conditions: silent });
+  await area.writePodStatus(machineId, NODE_SILENT);
   expect(await launch('FAILED', 'node node-1')).toContain('does not answer');
   await area.writePodStatus(machineId, RUNNING);
   await launch('SUCCEEDED');

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { blockStreamServerName, createBlockStreamListener } from '@lms/block-stream';
 import type { FrameConnection } from '@lms/block-stream';
+import { LmsError } from '@lms/errors';
 import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
 import { BlockStreamEndpoint } from './block-stream-endpoint.ts';
 import type { EndpointAddress } from './block-stream-endpoint.ts';
@@ -130,6 +131,14 @@ async function isAlive(connection: FrameConnection): Promise<boolean> {
   return (await connection.receive())?.type === 'heartbeat';
 }
 
+async function failureOf(call: Promise<unknown>): Promise<unknown> {
+  try {
+    return await call;
+  } catch (thrown) {
+    return thrown;
+  }
+}
+
 const OBSTACLES: readonly (readonly [string, () => Promise<EndpointAddress>, string])[] = [
   ['where nobody listens', closedPort, 'ECONNREFUSED'],
   ['that answers nothing', () => silentPort(), 'did not answer within'],
@@ -186,9 +195,9 @@ test('a session ends when its own address is named no longer, and the next one g
   const endpoint = endpointWith(one.address, other.address);
   const connection = await connect(endpoint);
   expect(await isAlive(connection)).toBe(true);
-  const ended = expect(connection.receive()).rejects.toMatchObject({ name: 'LmsError' });
+  const ended = failureOf(connection.receive());
   endpoint.update([other.address]);
-  await ended;
+  expect(await ended).toBeInstanceOf(LmsError);
   expect(endpoint.address).toEqual(other.address);
   expect(await isAlive(await connect(endpoint))).toBe(true);
   expect(other.accepted).toHaveLength(1);
@@ -198,10 +207,10 @@ test('an address that is being tried is given up when it is named no longer', as
   const tried = Promise.withResolvers<void>();
   const [silent, other] = [await silentPort(tried.resolve), await listen()];
   const endpoint = endpointWith(silent);
-  const given = expect(endpoint.connect(never)).rejects.toMatchObject({ code: 'ABORTED' });
+  const given = failureOf(endpoint.connect(never));
   await tried.promise;
   endpoint.update([other.address]);
-  await given;
+  expect(await given).toMatchObject({ code: 'ABORTED' });
   expect(await isAlive(await connect(endpoint))).toBe(true);
 });
 
