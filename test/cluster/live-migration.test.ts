@@ -2,7 +2,7 @@
 //
 // The agent is no pod: it stands beside the cluster and reaches only the ingress controller and the router.
 
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Cleanup } from '../harness/cleanup.ts';
@@ -71,7 +71,9 @@ function step(name: string, run: () => Promise<void>): void {
 async function checkImage(image: string): Promise<void> {
   const mounts = new Cleanup();
   try {
-    const disk = await LoopDisk.attach(image, { folder: world.folder, name: 'check', sizeBytes: 0, cleanup: mounts });
+    const folderOfMounts = await mkdtemp(join(world.folder, 'check-'));
+    const options = { folder: folderOfMounts, name: 'check', sizeBytes: 0, cleanup: mounts };
+    const disk = await LoopDisk.attach(image, options);
     const folder = await disk.mount();
     expect(await marks.missing(folder)).toEqual([]);
     expect((await readOrderedFolder(join(folder, 'ordered'))).problems).toEqual([]);
