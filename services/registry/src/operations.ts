@@ -63,6 +63,9 @@ export class Operations {
       consistency: request.consistency,
       sequence: point?.sequence ?? 0n,
       diskId: request.diskId,
+      checkpointId: point?.checkpointId ?? '',
+      offsetBytes: request.offsetBytes,
+      lengthBytes: request.lengthBytes,
       traceparent: request.traceparent,
     });
     try {
@@ -123,7 +126,7 @@ export class Operations {
 
   /** PERMISSION_DENIED unless the operation is for one of these machines. */
   async complete(request: CompleteOperationRequest, now: Date): Promise<Operation> {
-    const { machineId, kind, sequence } = this.get(request.operationId);
+    const { machineId, kind, sequence, diskId, checkpointId } = this.get(request.operationId);
     if (!request.machineIds.includes(machineId)) {
       throw new LmsError('PERMISSION_DENIED', `operation ${request.operationId} is for another machine`);
     }
@@ -133,7 +136,10 @@ export class Operations {
     if (kind === OperationKind.DELETE_POINT) await this.#points.remove(machineId, sequence);
     const report = operation.verifyReport;
     if (kind === OperationKind.VERIFY_POINT && report?.mismatchedBlocks === 0n) {
-      await this.#points.addDigests(machineId, sequence, report.sha256);
+      await this.#points.addDigests(machineId, sequence, checkpointId, report.sha256);
+    }
+    if (kind === OperationKind.EXPORT_DISK && operation.sha256 !== '') {
+      await this.#points.addDigests(machineId, sequence, checkpointId, [{ diskId, sha256: operation.sha256 }]);
     }
     return operation;
   }

@@ -108,6 +108,7 @@ export function addAgentRoutes(application: Application, context: RouteContext):
         errorMessage: body.message ?? '',
         sequence: BigInt(body.sequence ?? 0),
         verifyReport: undefined,
+        sha256: '',
       });
       return {};
     },
