@@ -9,10 +9,13 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SEEDS ?= 2000
 CUTS ?= 100
 
-.PHONY: help setup demo test bench lint format proto simulate torture clean
+# For images. Empty: what the Dockerfile and package.json say.
+export IMAGE_REGISTRY IMAGE_TAG IMAGE_SOURCE BASE_IMAGE
+
+.PHONY: help setup demo test test-cluster images bench lint format proto simulate torture clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install everything that is missing (quick and offline when nothing is)
 	@scripts/setup
@@ -22,6 +25,13 @@ demo: setup ## a real disk under load, replicated and proven equal, in less than
 
 test: setup ## lint, unit, integration, simulation, faults, end to end; evidence of failures in .evidence/
 	@node scripts/test/main.ts $(SUITE)
+
+test-cluster: ## a machine moves into the cluster that KUBECONFIG names (docs/kubernetes-test.md)
+	@scripts/setup cluster
+	@node scripts/test/main.ts cluster
+
+images: setup ## the image of every service, by Docker: make images IMAGE_REGISTRY=HOST IMAGE_TAG=0.1.0
+	@node scripts/images/main.ts
 
 bench: ## against tuned nbdcopy and qemu-img over TLS; writes bench/results.json
 	@scripts/setup bench

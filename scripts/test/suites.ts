@@ -8,11 +8,13 @@ export interface JestSuite {
   readonly ignoredPaths: readonly string[];
   /** Suites that load the machine (real disks, kills) run one file at a time. */
   readonly serial: boolean;
+  /** Not part of `make test`: it runs where it is named. */
+  readonly onDemand?: boolean;
   /** A suite that hangs is ended, so that the others and the summary still come. Far above what it takes. */
   readonly limitMinutes: number;
 }
 
-const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'chart', 'end-to-end'];
+const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'chart', 'end-to-end', 'cluster'];
 
 function folder(name: string, limitMinutes: number): JestSuite {
   return {
@@ -20,7 +22,7 @@ function folder(name: string, limitMinutes: number): JestSuite {
     project: 'integration',
     paths: [`/test/${name}/`],
     ignoredPaths: [],
-    serial: name === 'end-to-end',
+    serial: name === 'end-to-end' || name === 'cluster',
     limitMinutes,
   };
 }
@@ -39,4 +41,5 @@ export const JEST_SUITES: readonly JestSuite[] = [
   folder('faults', 12),
   folder('chart', 10),
   folder('end-to-end', 15),
+  { ...folder('cluster', 40), onDemand: true },
 ];

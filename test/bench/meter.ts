@@ -15,8 +15,22 @@ export function cpuSeconds(pid: number): number {
 
 /** The most memory that the process ever had. */
 export function peakResidentMebibytes(pid: number): number {
-  const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(peak?.[1] ?? Number.NaN) / 1024;
+  return kibibytesOf(readFileSync(`/proc/${pid}/status`, 'utf8'), 'VmHWM') / 1024;
+}
+
+/** What it has in memory now: also what it shares with others, such as the text of its program. */
+export function residentMebibytes(pid: number): number {
+  return kibibytesOf(readFileSync(`/proc/${pid}/status`, 'utf8'), 'VmRSS') / 1024;
+}
+
+/** What of it nobody else has: what one more such process costs a node that has one already. */
+export function privateMebibytes(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return (kibibytesOf(rollup, 'Private_Clean') + kibibytesOf(rollup, 'Private_Dirty')) / 1024;
+}
+
+function kibibytesOf(text: string, field: string): number {
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? Number.NaN);
 }
 
 /** Everything that was sent over loopback, headers included. */

@@ -91,13 +91,46 @@ test('what each is told about the others', async () => {
     kubernetes: {
       settings: {
         managerUrl: 'https://lms-gateway.lms.svc',
-        exposure: { mode: 'router', advertise: { host: '192.0.2.10', port: 1500 } },
+        exposure: { mode: 'router', advertise: { public: { host: '192.0.2.10', port: 1500 }, private: null } },
       },
     },
   });
   expect(router).toMatchObject({ stagingAddress: 'lms-staging-controller:8443', clusterDomain: 'cluster.local' });
   expect(check).toMatchObject({ managerUrl: 'https://lms-gateway.lms.svc', blockStreamAddress: 'lms-router:1500' });
   expect(setup.plan.gatewayCertificate).toEqual({ secret: 'lms-gateway-ingress-tls', names: ['lms.example.com'] });
+});
+
+const BALANCER = { annotations: {}, loadBalancerClass: null };
+test.each([
+  [
+    'router, public and private',
+    {
+      replication: { exposure: { host: 'blocks.example.com', private: { host: '10.20.0.15' }, prefer: 'private' } },
+      router: { privateService: { enabled: true, port: 31500 } },
+    },
+    {
+      prefer: 'private',
+      advertise: { public: { host: 'blocks.example.com', port: 1500 }, private: { host: '10.20.0.15', port: 31500 } },
+    },
+  ],
+  [
+    'router, private only',
+    { replication: { exposure: { private: { host: '10.20.0.15' } } } },
+    { prefer: 'public', advertise: { public: null, private: { host: '10.20.0.15', port: 1500 } } },
+  ],
+  [
+    'node ports, public and private',
+    { replication: { exposure: { mode: 'nodePort', host: 'a.example', private: { host: '10.20.0.15' } } } },
+    { advertise: { public: { host: 'a.example' }, private: { host: '10.20.0.15' } } },
+  ],
+  [
+    'load balancers, public and private',
+    { replication: { exposure: { mode: 'loadBalancer', private: { enabled: true, annotations: { a: 'b' } } } } },
+    { public: BALANCER, private: { ...BALANCER, annotations: { a: 'b' } } },
+  ],
+])('%s: what staging-controller is told', async (_name, values, told) => {
+  const { staging } = await readAll(await render({ values }));
+  expect(staging).toMatchObject({ kubernetes: { settings: { exposure: told } } });
 });
 
 test('given Secrets are read and never made, and with all certificates given there is no CA for them', async () => {

@@ -98,6 +98,22 @@ const REFUSED: readonly (readonly [what: string, values: Values, message: string
     'each machine has a port of its own',
   ],
   [
+    'a private address where each machine has its own',
+    exposure({ mode: 'loadBalancer', private: { enabled: true, host: '10.0.0.1' } }),
+    'each machine has an address of its own',
+  ],
+  [
+    'a private Service for each machine behind one address',
+    exposure({ private: { enabled: true } }),
+    'with mode router set private.host',
+  ],
+  [
+    'a private Service that is described and not wanted',
+    exposure({ mode: 'loadBalancer', private: { annotations: { a: 'b' } } }),
+    'private.enabled is false',
+  ],
+  ['a private port of no address', exposure({ private: { port: 1500 } }), 'private.port is set'],
+  [
     'a private router where there is none',
     { ...exposure({ mode: 'loadBalancer' }), router: { privateService: { enabled: true } } },
     'where there is no router',

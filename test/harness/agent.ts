@@ -5,17 +5,21 @@ import type { Machine } from '@lms/api';
 import { BackgroundProcess } from './background-process.ts';
 import type { Cleanup } from './cleanup.ts';
 import { requireCommand } from './command.ts';
-import { LMS_AGENT } from './manager.ts';
-import type { Manager } from './manager.ts';
+import { LMS_AGENT } from './operator.ts';
+import type { Operator } from './operator.ts';
+import { HERE } from './place.ts';
+import type { Place, PlacedCommand } from './place.ts';
 
 export interface AgentOptions {
-  readonly manager: Manager;
+  readonly manager: Operator;
   readonly name: string;
   readonly disks: readonly string[];
   readonly stateFolder: string;
   readonly logFolder: string;
   readonly cleanup: Cleanup;
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Default: here. */
+  readonly place?: Place;
 }
 
 /** Of `lms-agent status`: what tests look at. */
@@ -53,30 +57,28 @@ export class Agent {
     const { manager, name, disks, stateFolder, cleanup } = this.#options;
     const { token, caSha256, managerUrl } = await manager.createToken();
     cleanup.add(`uninstall the agent ${name}`, async () => this.uninstall());
-    await requireCommand(
-      LMS_AGENT,
-      [
-        'enrol',
-        '--manager',
-        managerUrl,
-        '--ca-sha256',
-        caSha256,
-        '--token-stdin',
-        '--state-dir',
-        stateFolder,
-        ...disks.flatMap((device) => ['--disk', device]),
-        '--name',
-        name,
-      ],
-      { input: token },
+    const { program, parameters } = this.#placed(
+      'enrol',
+      '--manager',
+      managerUrl,
+      '--ca-sha256',
+      caSha256,
+      '--token-stdin',
+      '--state-dir',
+      stateFolder,
+      ...disks.flatMap((device) => ['--disk', device]),
+      '--name',
+      name,
     );
+    await requireCommand(program, parameters, { input: token });
   }
 
   start(): void {
     const { stateFolder, logFolder, name, environment } = this.#options;
+    const { program, parameters } = this.#placed('run', '--state-dir', stateFolder);
     this.#process = new BackgroundProcess({
-      program: LMS_AGENT,
-      parameters: ['run', '--state-dir', stateFolder],
+      program,
+      parameters,
       logPath: join(logFolder, `agent-${name}.log`),
       ...(environment === undefined ? {} : { environment }),
     });
@@ -94,11 +96,16 @@ export class Agent {
   async uninstall(): Promise<void> {
     // Not stop(): a process that is ended while it still starts does not know what an orderly stop is.
     await this.#process?.end();
-    await requireCommand(LMS_AGENT, ['uninstall', '--state-dir', this.#options.stateFolder]);
+    const { program, parameters } = this.#placed('uninstall', '--state-dir', this.#options.stateFolder);
+    await requireCommand(program, parameters);
   }
 
   async status(): Promise<AgentStatus> {
-    const words = ['status', '--state-dir', this.#options.stateFolder, '-o', 'json'];
-    return JSON.parse(await requireCommand(LMS_AGENT, words)) as AgentStatus;
+    const { program, parameters } = this.#placed('status', '--state-dir', this.#options.stateFolder, '-o', 'json');
+    return JSON.parse(await requireCommand(program, parameters)) as AgentStatus;
+  }
+
+  #placed(...parameters: readonly string[]): PlacedCommand {
+    return (this.#options.place ?? HERE).command(LMS_AGENT, ...parameters);
   }
 }

@@ -2,7 +2,7 @@
 // those would do, the test does. RBAC is on, Pod Security and quotas are enforced as anywhere.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -13,11 +13,20 @@ import { findFreePort } from './free-port.ts';
 import { kubeProgram } from './kube-programs.ts';
 
 const HOST = '127.0.0.1';
+const AUDIT_LOG = 'audit.log';
+
+export interface KubeApiServerOptions {
+  /** Of users that may do everything, as the admin, and whose calls are written down one a line. */
+  readonly audited?: readonly string[];
+  /** More parameters of kube-apiserver. */
+  readonly parameters?: readonly string[];
+}
 
 export class KubeApiServer implements AsyncDisposable {
   readonly #folder: string;
   readonly #caPem: string;
   readonly #adminToken: string;
+  readonly #auditedTokens: ReadonlyMap<string, string>;
   readonly #url: string;
   readonly #etcd: BackgroundProcess;
   readonly #startServer: () => BackgroundProcess;
@@ -27,6 +36,7 @@ export class KubeApiServer implements AsyncDisposable {
     folder: string;
     caPem: string;
     adminToken: string;
+    auditedTokens: ReadonlyMap<string, string>;
     url: string;
     etcd: BackgroundProcess;
     startServer: () => BackgroundProcess;
@@ -34,6 +44,7 @@ export class KubeApiServer implements AsyncDisposable {
     this.#folder = parts.folder;
     this.#caPem = parts.caPem;
     this.#adminToken = parts.adminToken;
+    this.#auditedTokens = parts.auditedTokens;
     this.#url = parts.url;
     this.#etcd = parts.etcd;
     this.#startServer = parts.startServer;
@@ -41,18 +52,22 @@ export class KubeApiServer implements AsyncDisposable {
   }
 
   /** Resolves when it is ready. */
-  static async start(): Promise<KubeApiServer> {
+  static async start(options: KubeApiServerOptions = {}): Promise<KubeApiServer> {
     const folder = await mkdtemp(join(tmpdir(), 'lms-kube-api-'));
     const port = await findFreePort();
     const etcdUrl = `http://${HOST}:${await findFreePort()}`;
-    const adminToken = randomBytes(32).toString('hex');
-    const caPem = await writeCredentials(folder, adminToken);
+    const { audited = [], parameters = [] } = options;
+    const adminToken = newToken();
+    const auditedTokens = new Map(audited.map((name) => [name, newToken()]));
+    const caPem = await writeCredentials(folder, new Map([['admin', adminToken], ...auditedTokens]));
+    const auditing = audited.length === 0 ? [] : await writeAuditPolicy(folder, audited);
     const etcd = startEtcd(folder, etcdUrl, `http://${HOST}:${await findFreePort()}`);
-    const startServer = (): BackgroundProcess => startApiServer(folder, etcdUrl, port);
+    const startServer = (): BackgroundProcess => startApiServer(folder, etcdUrl, port, [...auditing, ...parameters]);
     const server = new KubeApiServer({
       folder,
       caPem,
       adminToken,
+      auditedTokens,
       url: `https://${HOST}:${port}`,
       etcd,
       startServer,
@@ -69,6 +84,27 @@ export class KubeApiServer implements AsyncDisposable {
   /** The server's own words, for a test that fails. */
   get logPath(): string {
     return this.#server.logPath;
+  }
+
+  /** One JSON object a line, of the users that are audited. */
+  get auditLogPath(): string {
+    return join(this.#folder, AUDIT_LOG);
+  }
+
+  /** May do everything, and is audited. */
+  auditedConfig(name: string, namespace = 'default'): KubeConfig {
+    const token = this.#auditedTokens.get(name);
+    if (token === undefined) throw new Error(`${name} is no user that is audited`);
+    return this.configFor(token, namespace);
+  }
+
+  get serverPid(): number {
+    return this.#server.pid;
+  }
+
+  /** Of etcd's file, which grows and never shrinks by itself. */
+  async storedBytes(): Promise<number> {
+    return (await stat(join(this.#folder, 'etcd/member/snap/db'))).size;
   }
 
   /** May do everything. */
@@ -127,7 +163,7 @@ export class KubeApiServer implements AsyncDisposable {
 }
 
 /** Returns the PEM of the CA that signed the server's certificate. */
-async function writeCredentials(folder: string, adminToken: string): Promise<string> {
+async function writeCredentials(folder: string, tokens: ReadonlyMap<string, string>): Promise<string> {
   const authority = await CertificateAuthority.open(await CertificateAuthority.create());
   const privateKeyPem = await createPrivateKeyPem();
   const request = await createCertificateRequest(privateKeyPem);
@@ -137,8 +173,22 @@ async function writeCredentials(folder: string, adminToken: string): Promise<str
   await writeFile(join(folder, 'server.key'), privateKeyPem, secret);
   await writeFile(join(folder, 'accounts.key'), accounts.privateKey.export({ type: 'pkcs8', format: 'pem' }), secret);
   await writeFile(join(folder, 'accounts.pub'), accounts.publicKey.export({ type: 'spki', format: 'pem' }));
-  await writeFile(join(folder, 'tokens.csv'), `${adminToken},admin,admin,system:masters\n`, secret);
+  const lines = [...tokens].map(([name, token]) => `${token},${name},${name},system:masters\n`);
+  await writeFile(join(folder, 'tokens.csv'), lines.join(''), secret);
   return authority.certificatePem;
+}
+
+function newToken(): string {
+  return randomBytes(32).toString('hex');
+}
+
+/** Returns the parameters that make the server write down what these users ask. */
+async function writeAuditPolicy(folder: string, users: readonly string[]): Promise<readonly string[]> {
+  const path = join(folder, 'audit-policy.json');
+  const rules = [{ level: 'Metadata', users }, { level: 'None' }];
+  const policy = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'], rules };
+  await writeFile(path, JSON.stringify(policy));
+  return [`--audit-policy-file=${path}`, `--audit-log-path=${join(folder, AUDIT_LOG)}`, '--audit-log-maxsize=1000'];
 }
 
 function startEtcd(folder: string, clientUrl: string, peerUrl: string): BackgroundProcess {
@@ -156,7 +206,7 @@ function startEtcd(folder: string, clientUrl: string, peerUrl: string): Backgrou
   });
 }
 
-function startApiServer(folder: string, etcdUrl: string, port: number): BackgroundProcess {
+function startApiServer(folder: string, etcdUrl: string, port: number, more: readonly string[]): BackgroundProcess {
   return new BackgroundProcess({
     program: kubeProgram('kube-apiserver'),
     parameters: [
@@ -177,6 +227,7 @@ function startApiServer(folder: string, etcdUrl: string, port: number): Backgrou
       // Loopback is no address of an API server that a Service could have.
       '--endpoint-reconciler-type=none',
       '--allow-privileged=true',
+      ...more,
     ],
     logPath: join(folder, 'kube-apiserver.log'),
   });

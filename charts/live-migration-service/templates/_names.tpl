@@ -54,9 +54,15 @@ https://{{ include "lms.gatewayHost" . }}{{ if ne (int .Values.gateway.port) 443
 https://{{ include "lms.serviceHost" (dict "root" . "component" "gateway") }}
 {{- end }}
 
-{{/* What agents connect to on 1500, where all machines share it. */}}
+{{/* The public address of 1500, where all machines share it; empty: there is a private one only. */}}
 {{- define "lms.blockStreamHost" -}}
-{{- .Values.replication.exposure.host | default (include "lms.serviceHost" (dict "root" . "component" "router")) -}}
+{{- $exposure := .Values.replication.exposure -}}
+{{- if $exposure.host }}{{ $exposure.host }}{{ else if not $exposure.private.host }}{{ include "lms.serviceHost" (dict "root" . "component" "router") }}{{ end -}}
+{{- end }}
+
+{{- define "lms.privateBlockStreamPort" -}}
+{{- $exposure := .Values.replication.exposure -}}
+{{- if $exposure.private.port }}{{ $exposure.private.port }}{{ else if eq $exposure.mode "router" }}{{ .Values.router.privateService.port }}{{ else }}1500{{ end -}}
 {{- end }}
 
 {{- define "lms.blockStreamPort" -}}

@@ -34,16 +34,27 @@
   "environment" $environment
 -}}
 {{- if $secretEnvironment }}{{ $_ := set $pod "secretEnvironment" $secretEnvironment }}{{ end -}}
-{{- $told := dict "mode" $exposure.mode -}}
-{{- $advertise := dict "host" (include "lms.blockStreamHost" .) "port" (include "lms.blockStreamPort" . | int) -}}
+{{- $private := $exposure.private -}}
+{{- $told := dict "mode" $exposure.mode "prefer" $exposure.prefer -}}
+{{- $advertise := dict -}}
+{{- with include "lms.blockStreamHost" . -}}
+{{- $_ := set $advertise "public" (dict "host" . "port" (include "lms.blockStreamPort" $ | int)) -}}
+{{- end -}}
+{{- if $private.host -}}
+{{- $_ := set $advertise "private" (dict "host" $private.host "port" (include "lms.privateBlockStreamPort" . | int)) -}}
+{{- end -}}
 {{- if eq $exposure.mode "router" -}}
 {{- $_ := set $told "advertise" $advertise -}}
 {{- else if eq $exposure.mode "tlsroute" -}}
 {{- $told = merge $told (dict "advertise" $advertise "parentRefs" $exposure.tlsRoute.parentRefs "apiVersion" $exposure.tlsRoute.apiVersion) -}}
 {{- else if eq $exposure.mode "nodePort" -}}
-{{- $told = merge $told (dict "advertise" (dict "host" $exposure.host) "annotations" $exposure.annotations) -}}
+{{- range $way := values $advertise }}{{ $_ := unset $way "port" }}{{ end -}}
+{{- $told = merge $told (dict "advertise" $advertise "annotations" $exposure.annotations) -}}
 {{- else -}}
-{{- $told = merge $told (dict "annotations" $exposure.annotations "loadBalancerClass" ($exposure.loadBalancerClass | default nil)) -}}
+{{- $_ := set $told "public" (dict "annotations" $exposure.annotations "loadBalancerClass" ($exposure.loadBalancerClass | default nil)) -}}
+{{- if $private.enabled -}}
+{{- $_ := set $told "private" (dict "annotations" $private.annotations "loadBalancerClass" ($private.loadBalancerClass | default nil)) -}}
+{{- end -}}
 {{- end -}}
 {{- $storage := .Values.replication.storage -}}
 {{- $limits := .Values.stagingController.limits -}}

@@ -25,11 +25,14 @@ const MODIFY_PAUSE_MILLISECONDS = 5;
 const WRITE_TIMEOUT_MILLISECONDS = 5_000;
 /** Far above what a write of another replica takes to be seen here, far below what a caller waits. */
 const FIND_MILLISECONDS = 1_000;
+const DELETED_SECONDS = 3_600;
 
 export interface StateBucketOptions<Value> {
   /** `[A-Za-z0-9_-]+`. */
   readonly name: string;
   readonly codec: StateCodec<Value>;
+  /** How long it can be seen that a key was deleted. Default: an hour. */
+  readonly deletedSeconds?: number;
 }
 
 export interface StatePage<Value> {
@@ -42,6 +45,7 @@ export interface StatePage<Value> {
 export class StateBucket<Value> {
   readonly name: string;
   readonly #codec: StateCodec<Value>;
+  readonly #deletedSeconds: number;
   readonly #connection: EventConnection;
   readonly #memory: StateMemory<Value>;
   readonly #watch: StateWatch<Value>;
@@ -49,6 +53,7 @@ export class StateBucket<Value> {
   private constructor(connection: EventConnection, options: StateBucketOptions<Value>) {
     this.name = options.name;
     this.#codec = options.codec;
+    this.#deletedSeconds = options.deletedSeconds ?? DELETED_SECONDS;
     this.#connection = connection;
     this.#memory = new StateMemory();
     this.#watch = new StateWatch(connection, options, this.#memory);
@@ -151,17 +156,23 @@ export class StateBucket<Value> {
     }
   }
 
-  /** ABORTED unless the key is still at `revision`. Its history stays for a while. */
+  /**
+   * ABORTED unless the key is still at `revision`. Its history goes with it, and the mark that it was deleted after an
+   * hour: points in time come and go every few seconds, and a bucket that kept the keys of all that ever were would grow
+   * for ever. Whoever was away for longer begins anew with what there is.
+   */
   async delete(key: string, revision: number): Promise<void> {
     const what = `deletion of ${this.#where(key)}`;
     this.#connection.requireConnected(what);
     const marker = headers();
-    marker.set('KV-Operation', 'DEL');
+    marker.set('KV-Operation', 'PURGE');
+    marker.set('Nats-Rollup', 'sub');
     try {
       const { seq } = await this.#connection.jetstream.publish(`$KV.${this.name}.${checkedKey(key)}`, '', {
         headers: marker,
         expect: { lastSubjectSequence: revision },
         timeout: WRITE_TIMEOUT_MILLISECONDS,
+        ...(this.#watch.marksExpire && { ttl: `${this.#deletedSeconds}s` }),
       });
       this.#memory.remove(key, seq);
     } catch (thrown) {
@@ -177,11 +188,6 @@ export class StateBucket<Value> {
   /** Resolves when memory holds this revision or a later one. */
   waitForRevision(revision: number, signal: AbortSignal): Promise<void> {
     return this.#memory.waitFor(() => this.#memory.revision >= revision, signal);
-  }
-
-  /** Resolves when the condition holds; it is looked at now and after each change. */
-  waitUntil(condition: () => boolean, signal: AbortSignal): Promise<void> {
-    return this.#memory.waitFor(condition, signal);
   }
 
   health(): Health {

@@ -32,6 +32,7 @@ export class StateWatch<Value> {
   #createdAt: string | null = null;
   #running: Promise<void> = Promise.resolve();
   #interrupted: string | null = null;
+  #marksExpire = false;
 
   constructor(
     connection: EventConnection,
@@ -47,6 +48,11 @@ export class StateWatch<Value> {
   get bucket(): KV {
     if (this.#bucket === null) throw new LmsError('UNAVAILABLE', `state ${this.#name} is not open`);
     return this.#bucket;
+  }
+
+  /** Whether the mark that a key was deleted may say when it goes. */
+  get marksExpire(): boolean {
+    return this.#marksExpire;
   }
 
   /** Null while memory follows the bucket and every value in it can be read. */
@@ -103,6 +109,8 @@ export class StateWatch<Value> {
     });
     const { streamInfo } = await bucket.status();
     const isNew = this.#createdAt !== null && this.#createdAt !== streamInfo.created;
+    this.#marksExpire =
+      streamInfo.config.allow_msg_ttl === true || (await this.#letMarksExpire(streamInfo.config.name));
     this.#bucket = bucket;
     this.#createdAt = streamInfo.created;
     const watch = await bucket.watch();
@@ -125,13 +133,24 @@ export class StateWatch<Value> {
         if (initial === null) this.#apply(entry);
         else {
           this.#collect(initial, entry);
-          // Zero when it is the last that the bucket holds: its last write is always some key's newest.
-          if (entry.delta === 0) completed(entry.revision);
+          // Zero when it is the last that the bucket holds. What was written last may be gone again (the mark of a deletion).
+          if (entry.delta === 0) completed(Math.max(entry.revision, streamInfo.state.last_seq));
         }
       }
     } finally {
       until.removeEventListener('abort', stop);
       watch.stop();
+    }
+  }
+
+  /** The client makes buckets without it, and older releases did. Where it is refused, marks stay, which costs room alone. */
+  async #letMarksExpire(stream: string): Promise<boolean> {
+    try {
+      await this.#connection.manager.streams.update(stream, { allow_msg_ttl: true });
+      return true;
+    } catch (thrown) {
+      this.#connection.logger.warn({ error: thrown }, `marks of deletions in state ${this.#name} do not expire`);
+      return false;
     }
   }
 

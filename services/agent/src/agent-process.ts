@@ -64,7 +64,12 @@ async function runWith(resources: AsyncDisposableStack, state: StateFolder, sign
   setProcessPriority(BACKGROUND_PRIORITY);
 
   const certificate = new CertificateHolder(certificatePem);
-  const endpoint = new BlockStreamEndpoint({ caPem, privateKeyPem, certificatePem: () => certificate.pem });
+  const endpoint = new BlockStreamEndpoint({
+    caPem,
+    privateKeyPem,
+    certificatePem: () => certificate.pem,
+    log: (message) => log.logger.info(message),
+  });
   const gate = new WriteGate();
   const replicator = new Replicator({
     disks,

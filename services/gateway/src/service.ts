@@ -14,6 +14,7 @@ import { createServiceClients, type ServiceClients } from './manager-services.ts
 import { startPeers, type Peers } from './peers/index.ts';
 import { addAgentRoutes } from './routes/agent.ts';
 import { addAnyoneRoutes } from './routes/anyone.ts';
+import { addImageRoutes } from './routes/operator-images.ts';
 import { addLogRoutes } from './routes/operator-logs.ts';
 import { addMachineRoutes } from './routes/operator-machines.ts';
 import { addPointRoutes } from './routes/operator-points.ts';
@@ -156,5 +157,6 @@ function addRoutes(application: Application, context: RouteContext): void {
   addTokenRoutes(application, context);
   addMachineRoutes(application, context);
   addPointRoutes(application, context);
+  addImageRoutes(application, context);
   addLogRoutes(application, context);
 }

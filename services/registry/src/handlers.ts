@@ -96,6 +96,10 @@ export function createHandlers(parts: RegistryParts): Handlers<typeof RegistrySe
       const { items, nextPageToken } = pageOf(points.of(machineId), (point) => key(point.sequence), page);
       return { points: items, nextPageToken };
     },
+    getPoint: async ({ idOrName, sequence }) => {
+      const { machineId, name } = machines.require(idOrName, new Date());
+      return { machineId, point: points.require(machineId, name, sequence) };
+    },
   };
 }
 
@@ -109,6 +113,9 @@ function agentOperation(machineId: string, kind: OperationKind) {
     timeoutSeconds: 0,
     traceparent: '',
     idempotencyKey: '',
+    checkpointId: '',
+    offsetBytes: 0n,
+    lengthBytes: 0n,
   } as const;
 }
 

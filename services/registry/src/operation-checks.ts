@@ -1,6 +1,13 @@
 /** Whether the state of machine and point allow what is asked; says what is possible otherwise. No I/O. */
 import { LmsError } from '@lms/errors';
-import { Consistency, OperationKind, type CreateOperationRequest, type Machine, type Point } from '@lms/proto';
+import {
+  Consistency,
+  OperationKind,
+  type CreateOperationRequest,
+  type Machine,
+  type Point,
+  type PointDisk,
+} from '@lms/proto';
 
 export interface Subject {
   readonly machine: Machine;
@@ -23,7 +30,13 @@ export function checkOperation(request: CreateOperationRequest, { machine, point
       }
       return;
     case OperationKind.EXPORT_DISK:
-      requireDisk(name, point, request.diskId);
+      requireRange(request, requireDisk(name, point, request.diskId));
+      if (request.checkpointId !== '' && request.checkpointId !== point?.checkpointId) {
+        throw new LmsError('NOT_FOUND', `point ${request.sequence} of ${name} is another one now than the one meant`, {
+          field: 'sequence',
+          action: `see \`lms point list ${name}\``,
+        });
+      }
       return;
     case OperationKind.DELETE_POINT:
       if (point?.sequence === machine.lastPoint?.sequence) {
@@ -50,9 +63,17 @@ export function meansPoint(kind: OperationKind): boolean {
   );
 }
 
-function requireDisk(machineName: string, point: Point | null, diskId: string): void {
+function requireRange({ offsetBytes, lengthBytes }: CreateOperationRequest, { diskId, sizeBytes }: PointDisk): void {
+  if (offsetBytes + lengthBytes <= sizeBytes) return;
+  throw new LmsError('INVALID_ARGUMENT', `bytes ${offsetBytes} and on of disk ${diskId} lie behind its end`, {
+    field: 'offsetBytes',
+  });
+}
+
+function requireDisk(machineName: string, point: Point | null, diskId: string): PointDisk {
   const disks = point?.disks ?? [];
-  if (disks.some((disk) => disk.diskId === diskId)) return;
+  const found = disks.find((disk) => disk.diskId === diskId);
+  if (found !== undefined) return found;
   throw new LmsError('NOT_FOUND', `point ${point?.sequence} of ${machineName} has no disk ${diskId}`, {
     field: 'diskId',
     action: `its disks are: ${disks.map((disk) => disk.diskId).join(', ')}`,

@@ -75,8 +75,8 @@ export function withResult(
     return failed(operation, result.errorCode || 'INTERNAL', message, now);
   }
   if (operation.kind !== OperationKind.CREATE_POINT) {
-    const { verifyReport } = result;
-    return { ...succeeded(operation, now), ...(verifyReport === undefined ? {} : { verifyReport }) };
+    const { verifyReport, sha256 } = result;
+    return { ...succeeded(operation, now), sha256, ...(verifyReport === undefined ? {} : { verifyReport }) };
   }
   if (result.sequence === 0n) {
     throw new LmsError('INVALID_ARGUMENT', 'a point that was made has a sequence', { field: 'sequence' });

@@ -12,6 +12,7 @@ import {
 import type { Facts } from './facts.ts';
 import type { Machines } from './machines.ts';
 import { checkOperation, meansPoint } from './operation-checks.ts';
+import { oldestFirst, OperationIndex } from './operation-index.ts';
 import { isAgentCommand, isOver, isTask, operationIdOf, withExpiry, withPoint, withResult } from './operation-rules.ts';
 import type { Points } from './points.ts';
 import type { RegistryStore } from './store.ts';
@@ -27,12 +28,18 @@ export class Operations {
   readonly #machines: Machines;
   readonly #points: Points;
   readonly #facts: Facts;
+  readonly #index: OperationIndex;
 
   constructor(bucket: RegistryStore['operations'], machines: Machines, points: Points, facts: Facts) {
     this.#bucket = bucket;
     this.#machines = machines;
     this.#points = points;
     this.#facts = facts;
+    this.#index = new OperationIndex(bucket);
+  }
+
+  close(): void {
+    this.#index.close();
   }
 
   async create(request: CreateOperationRequest, now: Date): Promise<Operation> {
@@ -56,6 +63,9 @@ export class Operations {
       consistency: request.consistency,
       sequence: point?.sequence ?? 0n,
       diskId: request.diskId,
+      checkpointId: point?.checkpointId ?? '',
+      offsetBytes: request.offsetBytes,
+      lengthBytes: request.lengthBytes,
       traceparent: request.traceparent,
     });
     try {
@@ -84,7 +94,7 @@ export class Operations {
   async wait(operationId: string, waitMilliseconds: number, signal: AbortSignal): Promise<Operation> {
     const found = await this.find(operationId);
     const newest = (): Operation => this.#bucket.get(operationId)?.value ?? found;
-    await this.#until(() => isOver(newest()), waitMilliseconds, signal);
+    await this.#until([found.machineId], () => isOver(newest()), waitMilliseconds, signal);
     return newest();
   }
 
@@ -97,8 +107,8 @@ export class Operations {
   ): Promise<Operation[]> {
     const atWork = new Set(known);
     const commands = (): Operation[] =>
-      this.#select((one) => one.machineId === machineId && isAgentCommand(one) && !atWork.has(one.operationId));
-    await this.#until(() => commands().length > 0, waitMilliseconds, signal);
+      this.#index.of(machineId).filter((one) => isAgentCommand(one) && !atWork.has(one.operationId));
+    await this.#until([machineId], () => commands().length > 0, waitMilliseconds, signal);
     return commands();
   }
 
@@ -109,16 +119,16 @@ export class Operations {
     waitMilliseconds: number,
     signal: AbortSignal,
   ): Promise<{ revision: bigint; operations: Operation[] }> {
-    const served = new Set(machineIds);
-    const tasks = (): Operation[] => this.#select((one) => served.has(one.machineId) && isTask(one));
-    if (after !== 0n) await this.#until(() => listRevision(tasks()) !== after, waitMilliseconds, signal);
+    const tasks = (): Operation[] =>
+      machineIds.flatMap((machineId) => this.#index.of(machineId).filter(isTask)).sort(oldestFirst);
+    if (after !== 0n) await this.#until(machineIds, () => listRevision(tasks()) !== after, waitMilliseconds, signal);
     const operations = tasks();
     return { revision: listRevision(operations), operations };
   }
 
   /** PERMISSION_DENIED unless the operation is for one of these machines. */
   async complete(request: CompleteOperationRequest, now: Date): Promise<Operation> {
-    const { machineId, kind, sequence } = await this.find(request.operationId);
+    const { machineId, kind, sequence, diskId, checkpointId } = await this.find(request.operationId);
     if (!request.machineIds.includes(machineId)) {
       throw new LmsError('PERMISSION_DENIED', `operation ${request.operationId} is for another machine`);
     }
@@ -128,16 +138,18 @@ export class Operations {
     if (kind === OperationKind.DELETE_POINT) await this.#points.remove(machineId, sequence);
     const report = operation.verifyReport;
     if (kind === OperationKind.VERIFY_POINT && report?.mismatchedBlocks === 0n) {
-      await this.#points.addDigests(machineId, sequence, report.sha256);
+      await this.#points.addDigests(machineId, sequence, checkpointId, report.sha256);
+    }
+    if (kind === OperationKind.EXPORT_DISK && operation.sha256 !== '') {
+      await this.#points.addDigests(machineId, sequence, checkpointId, [{ diskId, sha256: operation.sha256 }]);
     }
     return operation;
   }
 
   /** Ends those that asked for one of these points. */
   async pointsReported(machineId: string, points: readonly Point[], now: Date): Promise<void> {
-    const waiting = this.#select(
-      (one) => one.machineId === machineId && one.kind === OperationKind.CREATE_POINT && !isOver(one),
-    );
+    const asked = this.#index.of(machineId);
+    const waiting = asked.filter((one) => one.kind === OperationKind.CREATE_POINT && !isOver(one));
     for (const { operationId } of waiting) {
       await this.#modify(operationId, (one) => points.reduce((next, point) => withPoint(next, point, now), one));
     }
@@ -171,25 +183,24 @@ export class Operations {
   }
 
   #checkPending(machineId: string, machineName: string): void {
-    const pending = this.#select((one) => one.machineId === machineId && !isOver(one));
+    const pending = this.#index.of(machineId).filter((one) => !isOver(one));
     if (pending.length < MAXIMUM_PENDING) return;
     throw new LmsError('RESOURCE_EXHAUSTED', `${pending.length} operations wait for ${machineName} already`, {
       action: 'wait until some of them are over',
     });
   }
 
-  #select(predicate: (operation: Operation) => boolean): Operation[] {
-    const selected: Operation[] = [];
-    for (const { value } of this.#bucket.entries()) if (predicate(value)) selected.push(value);
-    return selected.sort((a, b) => (a.createdAt?.getTime() ?? 0) - (b.createdAt?.getTime() ?? 0));
-  }
-
   /** Until the condition holds or the time is over, whichever is first; rejects when the caller gave up. */
-  async #until(condition: () => boolean, waitMilliseconds: number, signal: AbortSignal): Promise<void> {
+  async #until(
+    machineIds: readonly string[],
+    condition: () => boolean,
+    waitMilliseconds: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (waitMilliseconds === 0 || condition()) return;
     const timeout = AbortSignal.timeout(Math.min(waitMilliseconds, LONGEST_WAIT_MILLISECONDS));
     try {
-      await this.#bucket.waitUntil(condition, AbortSignal.any([signal, timeout]));
+      await this.#index.waitFor(machineIds, condition, AbortSignal.any([signal, timeout]));
     } catch (error) {
       if (!timeout.aborted || signal.aborted) throw error;
     }

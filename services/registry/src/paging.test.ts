@@ -32,3 +32,24 @@ test('a page never has more than 1,000 items', () => {
   const items = Array.from({ length: 1_500 }, (_unused, index) => String(index).padStart(5, '0'));
   expect(pageOf(items, (item) => item, { pageSize: 1_000_000, pageToken: '' }).items).toHaveLength(1_000);
 });
+
+test('walking through many items that come in any order looks at each a few times for a page, and sorts few', () => {
+  const count = 20_000;
+  const items = Array.from({ length: count }, (_unused, index) => String((index * 7_919) % count).padStart(5, '0'));
+  let compared = 0;
+  const keyOf = (item: string): string => {
+    compared += 1;
+    return item;
+  };
+  const seen: string[] = [];
+  let pages = 0;
+  let pageToken = '';
+  do {
+    const page = pageOf(items, keyOf, { pageSize: 500, pageToken });
+    seen.push(...page.items);
+    pageToken = page.nextPageToken;
+    pages += 1;
+  } while (pageToken !== '');
+  expect(seen).toEqual(items.toSorted());
+  expect(compared).toBe(pages * count);
+});

@@ -21,14 +21,44 @@ export interface Page<Item> {
 export function pageOf<Item>(items: readonly Item[], keyOf: (item: Item) => string, request: PageRequest): Page<Item> {
   const size = Math.min(request.pageSize || DEFAULT_PAGE_SIZE, MAXIMUM_PAGE_SIZE);
   const after = request.pageToken === '' ? null : decodeToken(request.pageToken);
-  const sorted = items
-    .map((item) => ({ key: keyOf(item), item }))
-    .filter(({ key }) => after === null || key > after)
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
-  const page = sorted.slice(0, size);
+  const first = firstAfter(items, keyOf, after, size + 1);
+  const page = first.slice(0, size);
   const last = page.at(-1);
-  const more = sorted.length > page.length && last !== undefined;
+  const more = first.length > page.length && last !== undefined;
   return { items: page.map(({ item }) => item), nextPageToken: more ? encodeToken(last.key) : '' };
+}
+
+interface Keyed<Item> {
+  readonly key: string;
+  readonly item: Item;
+}
+
+/**
+ * The first `count` after a key, in order. All items are looked at and few are sorted: sorting all of them for each page
+ * made walking through 100,000 machines a minute's work.
+ */
+function firstAfter<Item>(
+  items: readonly Item[],
+  keyOf: (item: Item) => string,
+  after: string | null,
+  count: number,
+): readonly Keyed<Item>[] {
+  const candidates: Keyed<Item>[] = [];
+  let tooLate: string | null = null;
+  const cut = (): void => {
+    candidates.sort((a, b) => (a.key < b.key ? -1 : 1));
+    candidates.splice(count);
+  };
+  for (const item of items) {
+    const key = keyOf(item);
+    if ((after !== null && key <= after) || (tooLate !== null && key > tooLate)) continue;
+    candidates.push({ key, item });
+    if (candidates.length < 2 * count) continue;
+    cut();
+    tooLate = candidates.at(-1)?.key ?? null;
+  }
+  cut();
+  return candidates;
 }
 
 function encodeToken(key: string): string {

@@ -70,13 +70,20 @@ export class Points {
     this.#facts.tell(machineId, fact, `point.${machineId}.${sequence}`, entry.revision);
   }
 
-  /** The SHA-256 of the disks, once somebody has read all of them and found them right. */
-  async addDigests(machineId: string, sequence: bigint, digests: VerifyReport['sha256']): Promise<void> {
+  /** The SHA-256 of disks, once somebody has read all of them and found every block right. */
+  async addDigests(
+    machineId: string,
+    sequence: bigint,
+    checkpointId: string,
+    digests: VerifyReport['sha256'],
+  ): Promise<void> {
     const key = pointKey(machineId, sequence);
-    if (this.#bucket.get(key) === null) return;
+    // Deleted meanwhile, or another point under the same number: what was read is gone.
+    if (this.#bucket.get(key)?.value.checkpointId !== checkpointId) return;
     const sha256 = new Map(digests.map((digest) => [digest.diskId, digest.sha256]));
     await this.#bucket.modify(key, (current) => {
       if (current === null) throw new LmsError('NOT_FOUND', `point ${sequence} was deleted meanwhile`);
+      if (current.checkpointId !== checkpointId) return current;
       const disks = current.disks.map((disk) => ({ ...disk, sha256: sha256.get(disk.diskId) ?? disk.sha256 }));
       return { ...current, disks };
     });

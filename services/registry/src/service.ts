@@ -75,6 +75,7 @@ class Registry implements RegistryServiceModule {
     if (operatorTokenSha256 !== undefined) await tokens.ensureOperator(operatorTokenSha256, 'operator', new Date());
     const replicationServers = new ReplicationServers(store.replicationServers);
     const closeParts = (): void => {
+      operations.close();
       points.close();
       machines.close();
     };

@@ -4,6 +4,7 @@
  *     lock                  flock, held while the process lives
  *     identity/             key, certificate, the manager's CA (mode 0600)
  *     assignments.json      the last that the manager said, for a start while it is away
+ *     exports.json          exports under way or broken off: their points stay
  *     fencing/<machine>     R11
  *     machines/<machine>/   one staging store each
  */
@@ -17,6 +18,7 @@ export interface DataFolder {
   readonly path: string;
   readonly identityFolder: string;
   readonly assignmentsFile: string;
+  readonly exportsFile: string;
   readonly fencingFolder: string;
   machineFolder(machineId: string): string;
   readonly lock: FileLock;
@@ -38,6 +40,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     path,
     identityFolder: join(path, 'identity'),
     assignmentsFile: join(path, 'assignments.json'),
+    exportsFile: join(path, 'exports.json'),
     fencingFolder: join(path, 'fencing'),
     machineFolder: (machineId) => join(path, 'machines', machineId),
     lock: attempt.lock,

@@ -20,6 +20,7 @@ import type { DataFolder } from './data-folder.ts';
 import { openFencingFiles } from './fencing-file.ts';
 import { Assignments } from './manager/assignments.ts';
 import { keepCertificate } from './manager/certificate-renewal.ts';
+import { ExportHolds } from './manager/export-holds.ts';
 import type { LogUpload } from './manager/log-upload.ts';
 import { PointReports } from './manager/point-reports.ts';
 import { ensureIdentity } from './manager/server-identity.ts';
@@ -43,6 +44,7 @@ interface Running {
   readonly replicas: MachineReplicas;
   readonly reports: PointReports;
   readonly tasks: Tasks;
+  readonly holds: ExportHolds;
   readonly listener: BlockStreamListener;
   readonly loops: readonly Promise<void>[];
 }
@@ -90,15 +92,25 @@ export class ReplicationServer implements Service {
       caPem: identity.caPem,
       signAssertion: () => identity.signAssertion(),
     });
-    const replicas = await this.#createReplicas(folder, assignments);
+    const holds = await this.#loadHolds(folder);
+    const replicas = await this.#createReplicas(folder, assignments, holds);
     const listener = await this.#listen(identity, replicas);
     const reports = this.#createReports(api, replicas, assignments);
-    const tasks = this.#createTasks(api, replicas, reports);
+    const tasks = this.#createTasks(api, replicas, reports, holds);
     const loops = this.#startLoops({ folder, identity, assignments, api, replicas, listener, reports, tasks });
-    this.#running = { api, replicas, reports, tasks, listener, loops };
+    this.#running = { api, replicas, reports, tasks, holds, listener, loops };
   }
 
-  async #createReplicas(folder: DataFolder, assignments: Assignments): Promise<MachineReplicas> {
+  async #loadHolds(folder: DataFolder): Promise<ExportHolds> {
+    const holds = new ExportHolds({
+      file: folder.exportsFile,
+      onFailure: ({ code, message }) => this.#logger.warn({ code, reason: message }, 'exports are not remembered'),
+    });
+    await holds.load();
+    return holds;
+  }
+
+  async #createReplicas(folder: DataFolder, assignments: Assignments, holds: ExportHolds): Promise<MachineReplicas> {
     const floorOf = (machineId: string): number | null =>
       assignments.machines.get(machineId)?.settings.floorBytes ?? null;
     return new MachineReplicas({
@@ -106,8 +118,12 @@ export class ReplicationServer implements Service {
       location: createStagingLocation(folder.path),
       fencing: await openFencingFiles(folder.fencingFolder),
       observer: createReplicationObserver(this.#logger, () => this.#running?.reports ?? null),
-      openStore: (machineId) =>
-        openMachineStore(folder.machineFolder(machineId), floorOf(machineId), this.#logger.child({ machineId })),
+      openStore: async (machineId) => {
+        const logger = this.#logger.child({ machineId });
+        const store = await openMachineStore(folder.machineFolder(machineId), floorOf(machineId), logger);
+        holds.attach(machineId, store);
+        return store;
+      },
       hasRoom: (machineId) => stagingHasRoom(folder.path, floorOf(machineId)),
       assignment: (machineId) => {
         const machine = assignments.machines.get(machineId);
@@ -147,10 +163,11 @@ export class ReplicationServer implements Service {
     });
   }
 
-  #createTasks(api: ReplicationServerApi, replicas: MachineReplicas, reports: PointReports): Tasks {
+  #createTasks(api: ReplicationServerApi, replicas: MachineReplicas, reports: PointReports, holds: ExportHolds): Tasks {
     return new Tasks({
       api,
       store: async (machineId) => replicas.replica(machineId).store(),
+      holds,
       onDeleted: (machineId) => reports.reportAll(machineId),
       onFinished: (task, error) => {
         const { id, kind, machineId, sequence } = task;
@@ -248,6 +265,8 @@ export class ReplicationServer implements Service {
       this.#stopping.abort();
       await Promise.all(running.loops);
       await Promise.all([running.reports.idle(), running.tasks.idle()]);
+      running.holds[Symbol.dispose]();
+      await running.holds.idle();
       const last = AbortSignal.timeout(LAST_REPORTS_MILLISECONDS);
       await this.#logs.flush((batch, signal) => running.api.logs(batch, signal), last);
       await running.api.close();

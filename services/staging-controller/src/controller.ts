@@ -5,9 +5,8 @@
  */
 import { toLmsError } from '@lms/errors';
 import { publishFact, type EventConnection, type StateEntry } from '@lms/events';
-import { InitiationStep, StepState, type AssignedMachine, type InitiationStepReport, type Machine } from '@lms/proto';
+import { InitiationStep, StepState, type InitiationStepReport } from '@lms/proto';
 import { pause } from '@lms/service';
-import { assignmentsAnswer } from './assignments.ts';
 import type { StagingDriver, WantedMachine } from './driver.ts';
 import { nextSteps, type Patience, type StepRecord } from './initiation.ts';
 import type { Machines } from './machines.ts';
@@ -37,8 +36,6 @@ export interface ControllerOptions {
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #listeners = new Set<() => void>();
-  /** Machine id → its replication server, also while the state that says so was lost and is being made anew. */
-  readonly #assigned = new Map<string, string>();
   /** What was seen since the last look was about these. */
   readonly #seen = new Set<string>();
   #lookAtAll = true;
@@ -56,7 +53,7 @@ export class Controller {
     this.#wake();
   }
 
-  /** Called when assignments may have changed. */
+  /** Called after each look. */
   onLook(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -83,27 +80,13 @@ export class Controller {
     }
   }
 
-  /** What the replication server is told now. */
-  assignmentsOf(replicationServer: string) {
-    const { store, machines } = this.#options;
-    const all = new Map(this.#assigned);
-    for (const { key, value } of store.assignments.entries()) all.set(key, value.replicationServer);
-    for (const { key } of store.removals.entries()) all.delete(key);
-    const assigned = [...all]
-      .filter(([, server]) => server === replicationServer)
-      .map(([machineId]) => machines.get(machineId))
-      .filter((machine) => machine !== null);
-    return assignmentsAnswer(assigned.map(assignedMachine));
-  }
-
   /** Machines that it reports about, of which the registry has told nothing (yet). */
   unknownMachinesOf(replicationServer: string): readonly string[] {
     const { sightings, machines } = this.#options;
-    const served = [...sightings.servedBy()].filter(([, server]) => server === replicationServer);
     const { removals } = this.#options.store;
-    return served
-      .map(([machineId]) => machineId)
-      .filter((machineId) => machines.get(machineId) === null && removals.get(machineId) === null);
+    return [...sightings.servedMachines(replicationServer)].filter(
+      (machineId) => machines.get(machineId) === null && removals.get(machineId) === null,
+    );
   }
 
   stepsOf(machineId: string): readonly StepRecord[] {
@@ -116,8 +99,6 @@ export class Controller {
     const assignments = new Map(store.assignments.entries().map(({ key, value }) => [key, value.replicationServer]));
     const removals = store.removals.entries();
     const removed = new Set(removals.map(({ key }) => key));
-    for (const [machineId, server] of assignments) this.#assigned.set(machineId, server);
-    for (const machineId of removed) this.#assigned.delete(machineId);
     const chosen = this.#chooseMachines(assignments.size + machines.ids().length);
     if (!driver.leads) return;
     const actions = plan({
@@ -258,10 +239,6 @@ export class Controller {
 
 function isUnchanged(before: readonly StepRecord[], after: readonly StepRecord[]): boolean {
   return before.length === after.length && after.every((record, index) => record === before[index]);
-}
-
-function assignedMachine({ machineId, name, settings }: Machine): AssignedMachine {
-  return { machineId, name, retention: settings?.retention ?? [], floorBytes: settings?.floorBytes };
 }
 
 export function stepReport(record: StepRecord): InitiationStepReport {

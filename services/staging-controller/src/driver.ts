@@ -45,8 +45,11 @@ export interface StagingDriver {
   run(wanted: WantedStaging): void;
   /** Null: it is none of this driver's. */
   observe(name: string): DriverServer | null;
-  /** What agents connect to; null: there is no address yet. `reported`: what the replication server itself says. */
-  endpointOf(name: string, reported: ServerAddress): Endpoint | null;
+  /**
+   * All that agents can connect to, in the order to try; empty: there is no address yet. `reported`: what the replication
+   * server itself says.
+   */
+  endpointsOf(name: string, reported: ServerAddress): readonly Endpoint[];
   /** For a router of the block stream. */
   routes(): readonly Route[];
   /** What there is of the machine, or of all. */

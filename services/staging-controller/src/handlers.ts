@@ -3,6 +3,7 @@ import { LmsError } from '@lms/errors';
 import type { StagingObject, StagingService, WatchAssignmentsResponse } from '@lms/proto';
 import type { Handlers } from '@lms/rpc';
 import { pause } from '@lms/service';
+import type { AssignmentTable } from './assignment-table.ts';
 import { stepReport, type Controller } from './controller.ts';
 import type { StagingDriver } from './driver.ts';
 import type { Machines } from './machines.ts';
@@ -22,6 +23,7 @@ const OBJECTS_PER_MESSAGE = 500;
 
 export interface StagingHandlersOptions {
   readonly controller: Controller;
+  readonly table: AssignmentTable;
   readonly store: StagingStore;
   readonly machines: Machines;
   readonly sightings: Sightings;
@@ -52,19 +54,22 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
     getEndpoint: ({ machineId }) => {
       const name = store.assignments.get(machineId)?.value.replicationServer;
       const server = name === undefined ? null : store.servers.get(name);
-      if (server === null) return Promise.resolve({ endpoint: undefined });
-      const endpoint = driver.endpointOf(server.key, server.value);
-      if (endpoint === null) return Promise.resolve({ endpoint: undefined });
+      if (server === null) return Promise.resolve({ endpoint: undefined, alternatives: [] });
+      const serverName = `${machineId}.block-stream.lms.internal`;
+      const [endpoint, ...alternatives] = driver
+        .endpointsOf(server.key, server.value)
+        .map((address) => ({ ...address, serverName }));
+      if (endpoint === undefined) return Promise.resolve({ endpoint, alternatives });
       sightings.agentTold(machineId);
       controller.look(machineId);
-      return Promise.resolve({ endpoint: { ...endpoint, serverName: `${machineId}.block-stream.lms.internal` } });
+      return Promise.resolve({ endpoint, alternatives });
     },
     getInitiation: ({ machineId }) => Promise.resolve({ steps: controller.stepsOf(machineId).map(stepReport) }),
     listReadyServers: () => {
       const now = new Date();
       const ready = store.servers.entries().filter(({ key }) => sightings.isReady(key, now));
       const servers = ready.map(({ key, value }) => {
-        const endpoint = driver.endpointOf(key, value);
+        const [endpoint] = driver.endpointsOf(key, value);
         return { replicationServer: key, address: endpoint?.host ?? value.address, port: endpoint?.port ?? value.port };
       });
       return Promise.resolve({ servers });
@@ -118,21 +123,21 @@ function stagingObjects({ driver, store }: StagingHandlersOptions, machineId?: s
 
 /** The first answer that differs from what the caller has, or the present one when `until` is aborted. */
 async function waitForOther(
-  { controller, sightings }: StagingHandlersOptions,
+  { table, sightings }: StagingHandlersOptions,
   replicationServer: string,
   afterRevision: bigint,
   until: AbortSignal,
 ): Promise<WatchAssignmentsResponse> {
+  let told = false;
   for (;;) {
-    const answer = controller.assignmentsOf(replicationServer);
+    const answer = table.of(replicationServer);
     if (answer.revision !== afterRevision) return answer;
-    sightings.assignmentTaken(
-      replicationServer,
-      answer.machines.map(({ machineId }) => machineId),
-    );
+    const machineIds = answer.machines.map(({ machineId }) => machineId);
+    if (!told) sightings.assignmentTaken(replicationServer, machineIds);
+    told = true;
     if (until.aborted) return answer;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const forget = controller.onLook(resolve);
+    const forget = table.onChange(replicationServer, resolve);
     const giveUp = (): void => resolve();
     until.addEventListener('abort', giveUp, { once: true });
     await promise;

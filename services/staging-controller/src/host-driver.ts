@@ -116,8 +116,8 @@ export class HostDriver implements StagingDriver {
     };
   }
 
-  endpointOf(_name: string, { address, port }: ServerAddress): Endpoint {
-    return { host: this.#options.host.advertisedNames[0] ?? address, port };
+  endpointsOf(_name: string, { address, port }: ServerAddress): readonly [Endpoint] {
+    return [{ host: this.#options.host.advertisedNames[0] ?? address, port }];
   }
 
   routes(): readonly [] {

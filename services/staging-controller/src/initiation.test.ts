@@ -89,7 +89,7 @@ const FAILURES: readonly Case[] = [
     name: 'LAUNCH_REPLICATION_SERVER',
     seen: { ...ASSIGNED, server: { ...RUNNING, authenticated: false, ready: false } },
     afterSeconds: 61,
-    error: 'the replication server was started and has not said that it listens',
+    error: 'the replication server runs and has not said that it listens',
   },
   {
     name: 'AUTHENTICATE_WITH_SERVICE',

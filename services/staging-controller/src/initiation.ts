@@ -122,7 +122,11 @@ function findLaunch({ assigned, server }: MachineObservation): Finding {
   if (!assigned || server === null) return NOT_STARTED;
   if (server.running && (server.ready || server.authenticated)) return SUCCEEDED;
   if (server.failure === null || server.stagingError !== null) {
-    return overdueLater('the replication server was started and has not said that it listens');
+    return overdueLater(
+      server.running
+        ? 'the replication server runs and has not said that it listens'
+        : 'the replication server has not started',
+    );
   }
   if (AUTHENTICATION_FAILURES.has(server.failure.code)) return SUCCEEDED;
   return { state: 'FAILED', error: server.failure.message, server };

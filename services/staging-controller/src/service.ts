@@ -4,6 +4,7 @@ import { RegistryService, StagingService, type Event } from '@lms/proto';
 import { createRpcClient, RpcServer, type RpcClient } from '@lms/rpc';
 import { combineHealth, unhealthy, type Health, type Service } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
+import { AssignmentTable } from './assignment-table.ts';
 import type { StagingControllerConfiguration } from './config.ts';
 import { Controller } from './controller.ts';
 import { stagingHandlers } from './handlers.ts';
@@ -52,7 +53,12 @@ export function createStagingControllerService(
       const sightings = shareSightings(configuration, connection, parts, (sighting) =>
         controller.look('server' in sighting ? driver.machineOf(sighting.server) : sighting.machineId),
       );
-      const machines = new Machines(registry, connection.logger, (machineId) => controller.look(machineId));
+      const machines = new Machines(registry, connection.logger, (machineId) => {
+        if (machineId !== null) table.machineChanged(machineId);
+        controller.look(machineId);
+      });
+      const { assignments, removals } = store;
+      const table = new AssignmentTable({ assignments, removals, machine: (machineId) => machines.get(machineId) });
       const controller = new Controller({ connection, store, machines, sightings, driver, patience });
       driver.onChange((machineId) => controller.look(machineId));
       await driver.start();
@@ -84,7 +90,10 @@ export function createStagingControllerService(
       health = () => combineHealth([connection.health(), store.health(), follower.health(), consumer.health()]);
       const dependencies = () => driver.reports((name) => sightings.isReady(name, new Date()));
       server = new RpcServer({ component: NAME, listen, tls, health, dependencies });
-      server.serve(StagingService, stagingHandlers({ controller, store, machines, sightings, driver, startedAt }));
+      server.serve(
+        StagingService,
+        stagingHandlers({ controller, table, store, machines, sightings, driver, startedAt }),
+      );
       await server.start();
       const started = server;
       parts.defer(() => started.stop());

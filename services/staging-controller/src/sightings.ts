@@ -11,6 +11,7 @@ import {
 } from '@lms/proto';
 import type { StoredMessage } from '@lms/events';
 import type { MachineObservation } from './observation.ts';
+import { ServedMachines } from './served-machines.ts';
 
 /** A replication server says every 30 s that it listens. */
 const READY_FRESH_MILLISECONDS = 75_000;
@@ -37,6 +38,7 @@ interface Seen<Sample> {
 export class Sightings {
   readonly #agents = new Map<string, Seen<AgentSample>>();
   readonly #reports = new Map<string, Seen<ReplicationServerSample> & { readonly server: string }>();
+  readonly #served = new ServedMachines();
   readonly #calls = new Map<string, Date>();
   readonly #ready = new Map<string, Date>();
   readonly #taken = new Map<string, ReadonlySet<string>>();
@@ -58,7 +60,10 @@ export class Sightings {
       return [machineId];
     }
     const { replicationServer: server, batch } = ReportReplicationServerStatisticsRequest.decode(message.payload);
-    for (const sample of batch) this.#reports.set(sample.machineId, { server, sample, at });
+    for (const sample of batch) {
+      this.#reports.set(sample.machineId, { server, sample, at });
+      this.#served.set(sample.machineId, server);
+    }
     return batch.map(({ machineId }) => machineId);
   }
 
@@ -118,7 +123,12 @@ export class Sightings {
 
   /** Machine id → the replication server that reported about it last. */
   servedBy(): ReadonlyMap<string, string> {
-    return new Map([...this.#reports].map(([machineId, { server }]) => [machineId, server]));
+    return this.#served.servers;
+  }
+
+  /** Those that it reported about last, and nobody else since. */
+  servedMachines(server: string): Iterable<string> {
+    return this.#served.of(server);
   }
 
   ofMachine(

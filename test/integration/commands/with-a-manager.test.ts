@@ -13,7 +13,8 @@ import type { CommandResult } from '../../harness/command.ts';
 import { waitFor } from '../../harness/condition.ts';
 import { sha256OfDisk } from '../../harness/disk-content.ts';
 import { LoopDisk } from '../../harness/loop-disk.ts';
-import { LMS, LMS_AGENT, Manager } from '../../harness/manager.ts';
+import { Manager } from '../../harness/manager.ts';
+import { LMS, LMS_AGENT } from '../../harness/operator.ts';
 import { TemporaryFolder } from '../harness/temporary-folder.ts';
 
 const START_MILLISECONDS = 180_000;

@@ -7,7 +7,7 @@ import { Cleanup } from '../../harness/cleanup.ts';
 import { runCommand } from '../../harness/command.ts';
 import { findFreePort } from '../../harness/free-port.ts';
 import { LoopDisk } from '../../harness/loop-disk.ts';
-import { LMS, LMS_AGENT } from '../../harness/manager.ts';
+import { LMS, LMS_AGENT } from '../../harness/operator.ts';
 import { TemporaryFolder } from '../harness/temporary-folder.ts';
 
 const folder = await TemporaryFolder.create();

@@ -74,6 +74,39 @@ test('a deleted key is gone, can be made again, and an old revision deletes noth
   expect(bucket.get('a')?.value).toEqual({ count: 3 });
 });
 
+test('what is deleted leaves nothing: its history goes at once, and the mark of its deletion after a while', async () => {
+  const bucketName = `counters-${(name += 1)}`;
+  const bucket = await StateBucket.open(connection, { name: bucketName, codec: COUNTER, deletedSeconds: 1 }, signal);
+  const messages = async () => (await connection.manager.streams.info(`KV_${bucketName}`)).state.messages;
+  const kept = await bucket.create('kept', { count: 0 });
+  for (let index = 0; index < 10; index += 1) {
+    const { key, revision } = await bucket.create(`point.${index}`, { count: 1 });
+    await bucket.delete(key, (await bucket.update(key, { count: 2 }, revision)).revision);
+  }
+  expect(bucket.entries()).toEqual([kept]);
+  await until('the marks are gone', async () => (await messages()) === 1);
+  const again = await bucket.create('point.3', { count: 3 });
+  expect(bucket.get('point.3')).toEqual(again);
+});
+
+test('a deletion reaches a replica that was there, and is nothing to one that comes when its mark is gone', async () => {
+  const options = { name: `counters-${(name += 1)}`, codec: COUNTER, deletedSeconds: 1 };
+  const bucket = await StateBucket.open(connection, options, signal);
+  await bucket.create('kept', { count: 0 });
+  const { revision } = await bucket.create('gone', { count: 1 });
+  const other = await StateBucket.open(connection, options, signal);
+  expect(other.get('gone')).not.toBeNull();
+  await bucket.delete('gone', revision);
+  await other.waitForRevision(revision + 1, AbortSignal.timeout(30_000));
+  expect(other.get('gone')).toBeNull();
+  await until('no mark is left', async () => {
+    return (await connection.manager.streams.info(`KV_${options.name}`)).state.messages === 1;
+  });
+  const late = await StateBucket.open(connection, options, signal);
+  expect(late.entries().map(({ key }) => key)).toEqual(['kept']);
+  expect(late.revision).toBe(revision + 1);
+});
+
 test('all that was acknowledged is there after kill -9 of NATS, and watching goes on', async () => {
   const bucket = await openBucket();
   const otherConnection = await EventConnection.connect(server.options, 'other', signal);

@@ -25,6 +25,10 @@ beforeEach(async () => {
   const { answer } = await gateway.enrolAgent();
   machineId = answer.machineId;
   gateway.staging.assign(SERVER, [machineId]);
+});
+
+/** Makes the machine have a point with a disk of this size. */
+async function reportPoint(sizeBytes: number): Promise<void> {
   const point = {
     sequence: 1,
     checkpointId: 'c',
@@ -32,13 +36,15 @@ beforeEach(async () => {
     consistency: 'crash' as const,
     createdAt: new Date().toISOString(),
     pauseMicroseconds: 0,
-    disks: [{ diskId: 'serial-1', device: '/dev/sda', sizeBytes: 1, sha256: null }],
+    disks: [{ diskId: 'serial-1', device: '/dev/sda', sizeBytes, sha256: null }],
   };
   await server.reportPoints(machineId, { complete: true, points: [point] }, never);
-});
+}
 
-function startExport(signal: AbortSignal = never): Promise<DiskImage> {
-  const image = gateway.operator.diskImage(machineId, 1, 'serial-1', signal);
+function startExport(sizeBytes: number, signal: AbortSignal = never): Promise<DiskImage> {
+  const place = { idOrName: machineId, sequence: 1, diskId: 'serial-1' };
+  const begin = { offsetBytes: 0, etag: null };
+  const image = reportPoint(sizeBytes).then(() => gateway.operator.diskImage(place, begin, signal));
   // The test looks at it later than it may fail.
   image.catch(() => undefined);
   return image;
@@ -62,22 +68,24 @@ async function* chunks(count: number, seen: { sent: number }): AsyncGenerator<Bu
   }
 }
 
-test('a disk arrives whole, byte for byte, with its size ahead and its SHA-256 behind', async () => {
+test("a disk arrives whole, byte for byte, with its size ahead; its SHA-256 is the operation's, and then the point's", async () => {
   const content = randomBytes(5 * CHUNK_BYTES + 17);
   const sha256 = createHash('sha256').update(content).digest('hex');
-  const waiting = startExport();
+  const waiting = startExport(content.length);
   const task = await exportTask();
-  expect(task).toMatchObject({ sequence: 1, diskId: 'serial-1' });
+  expect(task).toMatchObject({ sequence: 1, diskId: 'serial-1', checkpointId: 'c', offsetBytes: 0 });
   const upload = server.uploadExport(task.id, content.length, parts(content), never);
   const image = await waiting;
   expect(image.sizeBytes).toBe(content.length);
   const received: Uint8Array[] = [];
   for await (const part of image.body) received.push(part);
   expect(Buffer.concat(received).equals(content)).toBe(true);
-  expect(image.sha256()).toBe(sha256);
   expect(await upload).toEqual({ sizeBytes: content.length, sha256 });
-  await server.taskResult(task.id, { state: 'succeeded' }, never);
+  await server.taskResult(task.id, { state: 'succeeded', sha256 }, never);
   await tasksAreGone();
+  expect(await gateway.operator.operation(image.operationId ?? '', 20, never)).toMatchObject({ sha256 });
+  const { points } = await gateway.operator.listPoints(machineId, {}, never);
+  expect(points[0]?.disks[0]?.sha256).toBe(sha256);
 });
 
 async function* parts(content: Buffer): AsyncGenerator<Buffer> {
@@ -85,21 +93,20 @@ async function* parts(content: Buffer): AsyncGenerator<Buffer> {
 }
 
 test('an empty disk is an image too', async () => {
-  const waiting = startExport();
+  const waiting = startExport(0);
   const { id } = await exportTask();
   const upload = server.uploadExport(id, 0, parts(Buffer.alloc(0)), never);
   const image = await waiting;
   for await (const part of image.body) expect(part.length).toBe(0);
-  expect(image.sha256()).toBe(createHash('sha256').digest('hex'));
-  await upload;
+  expect((await upload).sha256).toBe(createHash('sha256').digest('hex'));
   await server.taskResult(id, { state: 'succeeded' }, never);
 });
 
 test('an operator that does not read holds the replication server back', async () => {
-  const waiting = startExport();
+  const count = 200;
+  const waiting = startExport(count * CHUNK_BYTES);
   const { id } = await exportTask();
   const seen = { sent: 0 };
-  const count = 200;
   const upload = server.uploadExport(id, count * CHUNK_BYTES, chunks(count, seen), never);
   const image = await waiting;
   // Buffers of sockets and streams fill up, then nothing moves any more.
@@ -119,7 +126,7 @@ test('an operator that does not read holds the replication server back', async (
 });
 
 test('a replication server that breaks off breaks the download off, which can never pass for a whole one', async () => {
-  const waiting = startExport();
+  const waiting = startExport(10 * CHUNK_BYTES);
   const { id } = await exportTask();
   const broken = async function* (): AsyncGenerator<Buffer> {
     yield Buffer.alloc(CHUNK_BYTES);
@@ -128,14 +135,13 @@ test('a replication server that breaks off breaks the download off, which can ne
   const upload = server.uploadExport(id, 10 * CHUNK_BYTES, broken(), never);
   await expect(upload).rejects.toThrow();
   const image = await waiting;
-  await expect(consume(image)).rejects.toThrow();
-  expect(image.sha256()).toBeNull();
+  await expect(consume(image)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   await tasksAreGone();
 });
 
 test('fewer or more bytes than were announced fail at both ends', async () => {
   for (const announced of [3 * CHUNK_BYTES, CHUNK_BYTES]) {
-    const waiting = startExport();
+    const waiting = startExport(announced);
     const { id } = await exportTask();
     const upload = server.uploadExport(id, announced, chunks(2, { sent: 0 }), never);
     await expect(upload).rejects.toThrow();
@@ -143,6 +149,12 @@ test('fewer or more bytes than were announced fail at both ends', async () => {
     await expect(consume(image)).rejects.toThrow();
     await tasksAreGone();
   }
+  const waiting = startExport(CHUNK_BYTES);
+  const { id } = await exportTask();
+  // Neither the disk nor what was asked for.
+  await expect(server.uploadExport(id, 2 * CHUNK_BYTES, chunks(2, { sent: 0 }), never)).rejects.toThrow();
+  await expect(waiting).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  await tasksAreGone();
 });
 
 async function consume(image: DiskImage): Promise<number> {
@@ -153,14 +165,14 @@ async function consume(image: DiskImage): Promise<number> {
 
 test('an operator that goes ends the upload and the task, before and during the transfer', async () => {
   const early = new AbortController();
-  const waiting = startExport(early.signal);
+  const waiting = startExport(1, early.signal);
   await exportTask();
   early.abort();
   await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' });
   await tasksAreGone();
 
   const late = new AbortController();
-  const begun = startExport(late.signal);
+  const begun = startExport(1_000 * CHUNK_BYTES, late.signal);
   const { id } = await exportTask();
   const upload = server.uploadExport(id, 1_000 * CHUNK_BYTES, chunks(1_000, { sent: 0 }), never);
   upload.catch(() => undefined);
@@ -175,13 +187,14 @@ test('an operator that goes ends the upload and the task, before and during the 
 });
 
 test('the reason why a replication server cannot export is told to the operator', async () => {
-  const waiting = startExport();
+  const waiting = startExport(1);
   const { id } = await exportTask();
   await server.taskResult(id, { state: 'failed', code: 'DATA_LOSS', message: 'block 7 of sda is rotten' }, never);
   await expect(waiting).rejects.toMatchObject({ code: 'DATA_LOSS', message: 'block 7 of sda is rotten' });
 });
 
 test('an upload that nobody waits for is refused, and so is one of a machine that it does not serve', async () => {
+  await reportPoint(CHUNK_BYTES);
   const { operationId } = await gateway.operator.verifyPoint(machineId, 1, never);
   const nobody = server.uploadExport(operationId, CHUNK_BYTES, chunks(1, { sent: 0 }), never);
   await expect(nobody).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
@@ -191,11 +204,12 @@ test('an upload that nobody waits for is refused, and so is one of a machine tha
 });
 
 test('what is not there is refused before anything begins', async () => {
-  const { operator } = gateway;
-  await expect(operator.diskImage('nobody', 1, 'serial-1', never)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-  await expect(operator.diskImage(machineId, 9, 'serial-1', never)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-  await expect(operator.diskImage(machineId, 1, 'serial-2', never)).rejects.toMatchObject({
-    code: 'NOT_FOUND',
-    field: 'diskId',
-  });
+  await reportPoint(1);
+  const ask = (change: object) => {
+    const place = { idOrName: machineId, sequence: 1, diskId: 'serial-1', ...change };
+    return gateway.operator.diskImage(place, { offsetBytes: 0, etag: null }, never);
+  };
+  await expect(ask({ idOrName: 'nobody' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  await expect(ask({ sequence: 9 })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  await expect(ask({ diskId: 'serial-2' })).rejects.toMatchObject({ code: 'NOT_FOUND', field: 'diskId' });
 });

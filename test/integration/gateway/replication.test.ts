@@ -88,14 +88,13 @@ test('a machine that has told nothing is shown with null where nothing is known,
 
 test('what agent and replication server report is what the operator sees', async () => {
   const { api, answer } = await enrolAssigned();
-  gateway.staging.endpoint = {
-    host: '127.0.0.1',
-    port: 1500,
-    serverName: `${answer.machineId}.block-stream.lms.internal`,
-  };
+  const serverName = `${answer.machineId}.block-stream.lms.internal`;
+  gateway.staging.endpoint = { host: '127.0.0.1', port: 1500, serverName };
+  gateway.staging.alternatives = [{ host: '10.0.0.1', port: 1501, serverName }];
   const heartbeat = await api.heartbeat({ version: '1.0.1', bootId: 'boot', disks }, never);
   expect(heartbeat).toEqual({
     blockStream: gateway.staging.endpoint,
+    blockStreamAlternatives: gateway.staging.alternatives,
     settings: { pointIntervalSeconds: 10, freezeIntervalSeconds: 60, freezing: true, compression: 'adaptive' },
     desired: { paused: false },
     heartbeatSeconds: 10,

@@ -43,6 +43,10 @@ afterAll(async () => {
 beforeEach(async () => {
   machineId = (await first.enrolAgent()).answer.machineId;
   first.staging.assign(SERVER, [machineId]);
+});
+
+/** Makes the machine have a point with a disk of this size. */
+async function reportPoint(sizeBytes: number): Promise<void> {
   const point = {
     sequence: 1,
     checkpointId: 'c',
@@ -50,10 +54,10 @@ beforeEach(async () => {
     consistency: 'crash' as const,
     createdAt: new Date().toISOString(),
     pauseMicroseconds: 0,
-    disks: [{ diskId: 'serial-1', device: '/dev/sda', sizeBytes: 1, sha256: null }],
+    disks: [{ diskId: 'serial-1', device: '/dev/sda', sizeBytes, sha256: null }],
   };
   await server.reportPoints(machineId, { complete: true, points: [point] }, never);
-});
+}
 afterEach(async () => {
   for (const step of cleanUp.splice(0).reverse()) await step();
 });
@@ -70,8 +74,10 @@ async function startSecond(port = 0): Promise<GatewayServiceModule> {
   return service;
 }
 
+const place = () => ({ idOrName: machineId, sequence: 1, diskId: 'serial-1' });
+
 function startExport(signal: AbortSignal = never): Promise<DiskImage> {
-  const image = first.operator.diskImage(machineId, 1, 'serial-1', signal);
+  const image = first.operator.diskImage(place(), { offsetBytes: 0, etag: null }, signal);
   // The test looks at it later than it may fail.
   image.catch(() => undefined);
   return image;
@@ -88,30 +94,35 @@ async function* parts(content: Buffer): AsyncGenerator<Buffer> {
   for (let offset = 0; offset < content.length; offset += 100_003) yield content.subarray(offset, offset + 100_003);
 }
 
+async function collect(image: DiskImage, received: Uint8Array[]): Promise<void> {
+  for await (const part of image.body) received.push(part);
+}
+
 async function read(image: DiskImage): Promise<Buffer> {
   const received: Uint8Array[] = [];
-  for await (const part of image.body) received.push(part);
+  await collect(image, received);
   return Buffer.concat(received);
 }
 
 test('an upload that comes to the other gateway arrives, as it was, at the operator; both ends learn its digest', async () => {
   const content = randomBytes(20 * CHUNK_BYTES + 17);
   const sha256 = createHash('sha256').update(content).digest('hex');
+  await reportPoint(content.length);
   const waiting = startExport();
   const { id } = await exportTask();
   const upload = server.uploadExport(id, content.length, parts(content), never);
   const image = await waiting;
   expect((await read(image)).equals(content)).toBe(true);
-  expect(image.sha256()).toBe(sha256);
   expect(await upload).toEqual({ sizeBytes: content.length, sha256 });
   await server.taskResult(id, { state: 'succeeded' }, never);
 });
 
 test('an operator that does not read holds the replication server back, over both gateways', async () => {
+  const count = 200;
+  await reportPoint(count * CHUNK_BYTES);
   const waiting = startExport();
   const { id } = await exportTask();
   let sent = 0;
-  const count = 200;
   const endless = async function* (): AsyncGenerator<Buffer> {
     for (; sent < count; sent += 1) yield Buffer.alloc(CHUNK_BYTES);
   };
@@ -131,6 +142,7 @@ test('an operator that does not read holds the replication server back, over bot
 });
 
 test('an operator that goes ends the upload at the other gateway', async () => {
+  await reportPoint(1_000_000 * CHUNK_BYTES);
   const late = new AbortController();
   const begun = startExport(late.signal);
   const { id } = await exportTask();
@@ -142,10 +154,11 @@ test('an operator that goes ends the upload at the other gateway', async () => {
   await begun;
   late.abort();
   await expect(upload).rejects.toThrow();
-  await until('the task is gone', async () => (await server.assignments(null, 0, never)).tasks.length === 0);
+  await tasksAreGone();
 });
 
 test('a replication server that breaks off breaks the download off, and one that sends too little is told', async () => {
+  await reportPoint(10 * CHUNK_BYTES);
   for (const complete of [false, true]) {
     const waiting = startExport();
     const { id } = await exportTask();
@@ -157,13 +170,54 @@ test('a replication server that breaks off breaks the download off, and one that
     await expect(upload).rejects.toThrow();
     const image = await waiting;
     await expect(read(image)).rejects.toThrow();
-    expect(image.sha256()).toBeNull();
-    await until('the task is gone', async () => (await server.assignments(null, 0, never)).tasks.length === 0);
+    await tasksAreGone();
   }
 });
 
+test('an export that one gateway began goes on at the other, with the same name for the same bytes', async () => {
+  const content = randomBytes(3 * CHUNK_BYTES);
+  await reportPoint(content.length);
+  const elsewhere = `https://127.0.0.1:${second.port}`;
+  const { caPem, apiToken } = first;
+  const operator = new OperatorApi({ managerUrl: elsewhere, caPem, apiToken, retries: 0 });
+  cleanUp.push(() => operator.close());
+  const { etag } = await first.operator.diskImageIdentity(place(), never);
+  const begun = startExport();
+  const broken = async function* (): AsyncGenerator<Buffer> {
+    for (let offset = 0; offset < 2 * CHUNK_BYTES; offset += 65_536) yield content.subarray(offset, offset + 65_536);
+    throw new Error('the gateway went away');
+  };
+  await expect(server.uploadExport((await exportTask()).id, content.length, broken(), never)).rejects.toThrow();
+  const received: Uint8Array[] = [];
+  await expect(collect(await begun, received)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  const offsetBytes = Buffer.concat(received).length;
+  expect(offsetBytes).toBeGreaterThan(0);
+  await tasksAreGone();
+
+  const rest = operator.diskImage(place(), { offsetBytes, etag }, never);
+  const task = await exportTask();
+  expect(task.offsetBytes).toBe(offsetBytes);
+  const upload = server.uploadExport(
+    task.id,
+    content.length - offsetBytes,
+    parts(content.subarray(offsetBytes)),
+    never,
+  );
+  const image = await rest;
+  expect(image).toMatchObject({ etag, offsetBytes, sizeBytes: content.length });
+  await collect(image, received);
+  expect(Buffer.concat(received).equals(content)).toBe(true);
+  await upload;
+  await server.taskResult(task.id, { state: 'succeeded' }, never);
+});
+
+async function tasksAreGone(): Promise<void> {
+  await until('the task is gone', async () => (await server.assignments(null, 0, never)).tasks.length === 0);
+}
+
 test('a gateway that starts while the operator waits is asked too', async () => {
   const { port } = second;
+  await reportPoint(CHUNK_BYTES);
   await second.stop();
   const waiting = startExport();
   await until('the operation is there', async () => {

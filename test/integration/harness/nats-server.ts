@@ -17,23 +17,36 @@ export function natsServerProgram(): string {
   throw new Error(`there is no nats-server at ${program}: run make setup, or set LMS_NATS_SERVER`);
 }
 
+export interface TestNatsServerOptions {
+  /** Default: always, as the product has it. NATS' own default (two minutes) is for what is filled and thrown away. */
+  readonly syncInterval?: string;
+}
+
 export class TestNatsServer implements AsyncDisposable {
   readonly #folder: TemporaryFolder;
+  readonly #syncInterval: string;
   #process: ChildProcess | null = null;
   #port = 0;
 
-  private constructor(folder: TemporaryFolder) {
+  private constructor(folder: TemporaryFolder, syncInterval: string) {
     this.#folder = folder;
+    this.#syncInterval = syncInterval;
   }
 
-  static async start(): Promise<TestNatsServer> {
-    const server = new TestNatsServer(await TemporaryFolder.create());
+  static async start({ syncInterval = 'always' }: TestNatsServerOptions = {}): Promise<TestNatsServer> {
+    const server = new TestNatsServer(await TemporaryFolder.create(), syncInterval);
     await server.start();
     return server;
   }
 
   get options(): EventsOptions {
     return { servers: [`127.0.0.1:${this.#port}`], user: 'lms', password: PASSWORD, replicas: 1 };
+  }
+
+  get pid(): number {
+    const pid = this.#process?.pid;
+    if (pid === undefined) throw new Error('nats-server does not run');
+    return pid;
   }
 
   /** On the same port and data as before, once it has been started. */
@@ -46,7 +59,7 @@ export class TestNatsServer implements AsyncDisposable {
       join(folder, 'nats.conf'),
       `listen: "127.0.0.1:${this.#port === 0 ? -1 : this.#port}"
 ports_file_dir: "${ports}"
-jetstream { store_dir: "${join(folder, 'store')}", sync_interval: always }
+jetstream { store_dir: "${join(folder, 'store')}", sync_interval: ${this.#syncInterval} }
 authorization { user: "lms", password: "${PASSWORD}" }
 `,
     );

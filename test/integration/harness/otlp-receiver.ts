@@ -2,47 +2,19 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { z } from 'zod';
-
-const TRACES = z.object({
-  resourceSpans: z.array(
-    z.object({
-      scopeSpans: z.array(
-        z.object({
-          spans: z.array(
-            z.object({
-              traceId: z.string(),
-              spanId: z.string(),
-              parentSpanId: z.string().optional(),
-              name: z.string(),
-              kind: z.number(),
-            }),
-          ),
-        }),
-      ),
-    }),
-  ),
-});
-
-export interface ReceivedSpan {
-  readonly traceId: string;
-  readonly spanId: string;
-  /** Null: the root of its trace. */
-  readonly parentSpanId: string | null;
-  readonly name: string;
-}
+import { ReceivedSpans, type ReceivedSpan } from '../../harness/received-spans.ts';
 
 export class OtlpReceiver implements AsyncDisposable {
-  readonly spans: ReceivedSpan[] = [];
   /** Paths that were posted to, each as often as it was. */
   readonly posts: string[] = [];
+  readonly #received = new ReceivedSpans();
   readonly #server: Server;
 
   private constructor() {
     this.#server = createServer((request, response) => {
       void text(request).then((body) => {
         this.posts.push(request.url ?? '');
-        if (request.url === '/v1/traces') this.#take(body);
+        if (request.url === '/v1/traces') this.#received.take(body);
         response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
       });
     });
@@ -66,30 +38,21 @@ export class OtlpReceiver implements AsyncDisposable {
     };
   }
 
-  trace(traceId: string): readonly ReceivedSpan[] {
-    return this.spans.filter((span) => span.traceId === traceId);
+  get spans(): readonly ReceivedSpan[] {
+    return this.#received.all;
   }
 
-  /** Spans whose parent never came: a trace with one of these is torn. */
+  trace(traceId: string): readonly ReceivedSpan[] {
+    return this.#received.trace(traceId);
+  }
+
   orphans(traceId: string): readonly ReceivedSpan[] {
-    const spans = this.trace(traceId);
-    const ids = new Set(spans.map(({ spanId }) => spanId));
-    return spans.filter(({ parentSpanId }) => parentSpanId !== null && !ids.has(parentSpanId));
+    return this.#received.orphans(traceId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
     this.#server.closeAllConnections();
     await Promise.resolve();
-  }
-
-  #take(body: string): void {
-    for (const { scopeSpans } of TRACES.parse(JSON.parse(body)).resourceSpans) {
-      for (const { spans } of scopeSpans) {
-        for (const { traceId, spanId, parentSpanId, name } of spans) {
-          this.spans.push({ traceId, spanId, parentSpanId: parentSpanId || null, name });
-        }
-      }
-    }
   }
 }

@@ -28,9 +28,10 @@ export interface ServiceProcessesOptions {
 }
 
 export class ServiceProcesses {
+  /** Of the services among each other. */
+  readonly authority: TestAuthority;
   readonly #folder: string;
   readonly #nats: Pick<TestNatsServer, 'options'>;
-  readonly #authority: TestAuthority;
   readonly #ports: ReadonlyMap<string, number>;
   readonly #options: ServiceProcessesOptions;
   readonly #processes = new Map<ServiceName, BackgroundProcess>();
@@ -45,7 +46,7 @@ export class ServiceProcesses {
   ) {
     this.#folder = folder;
     this.#nats = nats;
-    this.#authority = authority;
+    this.authority = authority;
     this.#ports = ports;
     this.#options = options;
   }
@@ -94,7 +95,7 @@ export class ServiceProcesses {
   }
 
   get managerUrl(): string {
-    return `https://${this.#address('gateway')}`;
+    return `https://${this.address('gateway')}`;
   }
 
   async status(): Promise<Status> {
@@ -110,42 +111,43 @@ export class ServiceProcesses {
     return join(this.#folder, 'ca/ca.pem');
   }
 
-  #address(name: string): string {
+  /** HOST:PORT. */
+  address(name: string): string {
     return `127.0.0.1:${this.#ports.get(name)}`;
   }
 
   async #environment(name: ServiceName): Promise<Record<string, string>> {
-    const tls = await this.#authority.service(name);
+    const tls = await this.authority.service(name);
     const file = (kind: string): string => join(this.#folder, `${name}-${kind}.pem`);
     await writeFile(file('ca'), tls.caPem);
     await writeFile(file('certificate'), tls.certificatePem);
     await writeFile(file('key'), tls.privateKeyPem, { mode: 0o600 });
     const managerCaSha256 = name === 'staging-controller' ? certificateSha256(await this.managerCa()) : '';
     return {
-      LMS_LISTEN: this.#address(name),
+      LMS_LISTEN: this.address(name),
       LMS_TLS_CA: file('ca'),
       LMS_TLS_CERT: file('certificate'),
       LMS_TLS_KEY: file('key'),
       LMS_NATS_URL: this.#nats.options.servers.join(','),
       LMS_NATS_PASSWORD_FILE: join(this.#folder, 'nats-password'),
       LMS_CA_DIRECTORY: join(this.#folder, 'ca'),
-      LMS_REGISTRY_ADDRESS: this.#address('registry'),
-      LMS_STATISTICS_ADDRESS: this.#address('stats-ingest'),
-      LMS_LOGS_ADDRESS: this.#address('log-ingest'),
-      LMS_STAGING_ADDRESS: this.#address('staging-controller'),
+      LMS_REGISTRY_ADDRESS: this.address('registry'),
+      LMS_STATISTICS_ADDRESS: this.address('stats-ingest'),
+      LMS_LOGS_ADDRESS: this.address('log-ingest'),
+      LMS_STAGING_ADDRESS: this.address('staging-controller'),
       LMS_NAMES: '127.0.0.1',
       LMS_MANAGER_URL: this.managerUrl,
       LMS_MANAGER_CA_SHA256: managerCaSha256,
       LMS_REPLICATION_SERVER_DATA_DIRECTORY: join(this.#folder, 'replication-server'),
-      LMS_BLOCK_STREAM_LISTEN: this.#address('block-stream'),
+      LMS_BLOCK_STREAM_LISTEN: this.address('block-stream'),
       ...this.#options.environment?.(name),
     };
   }
 
   async #createOperator(): Promise<void> {
-    const tls = await this.#authority.service('manager');
+    const tls = await this.authority.service('manager');
     const registry = createRpcClient(RegistryService, {
-      address: this.#address('registry'),
+      address: this.address('registry'),
       component: 'registry',
       tls,
     });

@@ -9,6 +9,7 @@ export class StagingDouble implements AsyncDisposable {
   #assigned = new Map<string, readonly string[]>();
   #changed = Promise.withResolvers<void>();
   endpoint: BlockStreamEndpoint | undefined;
+  alternatives: BlockStreamEndpoint[] = [];
 
   private constructor(tls: TlsMaterial) {
     this.#server = new RpcServer({
@@ -27,7 +28,7 @@ export class StagingDouble implements AsyncDisposable {
         return { revision: this.#revision, machines };
       },
       reportReady: async () => ({}),
-      getEndpoint: async () => ({ endpoint: this.endpoint }),
+      getEndpoint: async () => ({ endpoint: this.endpoint, alternatives: this.alternatives }),
       getInitiation: async () => ({
         steps: [
           {

@@ -38,7 +38,11 @@ export interface Controller {
 
 export interface ControllerOptions {
   readonly identity?: string;
+  /** Default: any free port. */
+  readonly listen?: string;
   readonly kubeConfig?: KubeConfig;
+  /** Default: `LEASE_TIMES`. */
+  readonly leaseTimes?: typeof LEASE_TIMES;
   /** Parts of the settings that differ from the usual. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -76,7 +80,7 @@ export class ClusterArea implements AsyncDisposable {
   async startController(options: ControllerOptions = {}): Promise<Controller> {
     const { services, nats, service: registry } = this.registry;
     const service = createStagingControllerService({
-      listen: '127.0.0.1:0',
+      listen: options.listen ?? '127.0.0.1:0',
       tls: await services.service('staging-controller'),
       events: nats.options,
       registryAddress: registry.address,
@@ -85,7 +89,7 @@ export class ClusterArea implements AsyncDisposable {
         settings: parseKubernetesSettings(JSON.stringify({ ...this.settings(), ...options.settings }), 'settings'),
         identity: options.identity ?? `controller-${randomBytes(4).toString('hex')}`,
         kubeConfig: options.kubeConfig ?? this.server.adminConfig(this.namespace),
-        leaseTimes: LEASE_TIMES,
+        leaseTimes: options.leaseTimes ?? LEASE_TIMES,
       },
     });
     await service.start(never);
@@ -98,7 +102,7 @@ export class ClusterArea implements AsyncDisposable {
       staging,
       component,
       stop: async () => {
-        this.#controllers.delete(controller);
+        if (!this.#controllers.delete(controller)) return;
         staging.close();
         component.close();
         await service.stop();
@@ -170,8 +174,8 @@ export class ClusterArea implements AsyncDisposable {
     }
   }
 
-  /** As the controller of StatefulSets makes it. */
-  async makePod(machineId: string, status: V1PodStatus): Promise<string> {
+  /** As the controller of StatefulSets makes it, and the scheduler gives it a node. */
+  async makePod(machineId: string, status: V1PodStatus, nodeName = ''): Promise<string> {
     const set = await this.apps.readNamespacedStatefulSet({
       name: nameOf(machineId),
       namespace: this.namespace,
@@ -179,6 +183,7 @@ export class ClusterArea implements AsyncDisposable {
     const template = set.spec?.template;
     const name = `${nameOf(machineId)}-0`;
     if (template?.spec === undefined) throw new Error('a StatefulSet without a pod');
+    if (nodeName !== '') template.spec.nodeName = nodeName;
     const labels = { ...template.metadata?.labels, 'statefulset.kubernetes.io/pod-name': name };
     await this.core.createNamespacedPod({
       namespace: this.namespace,
@@ -194,6 +199,37 @@ export class ClusterArea implements AsyncDisposable {
     const pod = await this.core.readNamespacedPod({ name, namespace: this.namespace });
     pod.status = status;
     await this.core.replaceNamespacedPodStatus({ name, namespace: this.namespace, body: pod });
+  }
+
+  /** The kinds of what the API server has with the machine's label. */
+  async kindsOf(machineId: string): Promise<readonly string[]> {
+    const { apps, core, namespace, networking } = this;
+    const selection = { namespace, labelSelector: `live-migration-service/machine-id=${machineId}` };
+    const lists = await Promise.all([
+      networking.listNamespacedNetworkPolicy(selection),
+      core.listNamespacedPersistentVolumeClaim(selection),
+      core.listNamespacedPod(selection),
+      core.listNamespacedSecret(selection),
+      core.listNamespacedService(selection),
+      apps.listNamespacedStatefulSet(selection),
+    ]);
+    const kinds = ['NetworkPolicy', 'PersistentVolumeClaim', 'Pod', 'Secret', 'Service', 'StatefulSet'];
+    return lists.flatMap(({ items }, index) => items.map(() => kinds[index] ?? ''));
+  }
+
+  /** What the garbage collector and the protection of claims in use do, as far as they can now. */
+  async collectGarbage(machineId: string): Promise<void> {
+    const { core, namespace } = this;
+    const name = nameOf(machineId);
+    const kinds = await this.kindsOf(machineId);
+    if (!kinds.includes('StatefulSet') && kinds.includes('Pod')) {
+      await core.deleteNamespacedPod({ name: `${name}-0`, namespace, gracePeriodSeconds: 0 });
+    }
+    if (kinds.includes('Pod') || !kinds.includes('PersistentVolumeClaim')) return;
+    const claim = await core.readNamespacedPersistentVolumeClaim({ name, namespace });
+    if (claim.metadata?.deletionTimestamp === undefined) return;
+    claim.metadata.finalizers = [];
+    await core.replaceNamespacedPersistentVolumeClaim({ name, namespace, body: claim });
   }
 
   async warn(kind: string, name: string, reason: string, message: string): Promise<void> {
@@ -229,6 +265,18 @@ function disk(gibibytes: number) {
   return { diskId: 'disk-1', device: '/dev/sda', sizeBytes: BigInt(gibibytes * GIBIBYTE) };
 }
 
+const CONTAINERS = [
+  {
+    name: 'replication-server',
+    image: 'image',
+    imageID: 'image',
+    ready: true,
+    restartCount: 0,
+    // kubelet's clock is not ours.
+    state: { running: { startedAt: new Date(Date.now() - 60_000) } },
+  },
+];
+
 export const RUNNING: V1PodStatus = {
   phase: 'Running',
   podIP: '10.1.2.3',
@@ -236,15 +284,16 @@ export const RUNNING: V1PodStatus = {
     { type: 'PodScheduled', status: 'True' },
     { type: 'Ready', status: 'True' },
   ],
-  containerStatuses: [
-    {
-      name: 'replication-server',
-      image: 'image',
-      imageID: 'image',
-      ready: true,
-      restartCount: 0,
-      // kubelet's clock is not ours.
-      state: { running: { startedAt: new Date(Date.now() - 60_000) } },
-    },
+  containerStatuses: CONTAINERS,
+};
+
+/** As the controller of nodes leaves it when the node is silent: it takes "ready" away, without a reason, and nothing else. */
+export const NODE_SILENT: V1PodStatus = {
+  phase: 'Running',
+  podIP: '10.1.2.3',
+  conditions: [
+    { type: 'PodScheduled', status: 'True' },
+    { type: 'Ready', status: 'False' },
   ],
+  containerStatuses: CONTAINERS,
 };

@@ -24,9 +24,18 @@ async function makeReady(area: ClusterArea, { staging }: Controller, machineId: 
   await staging.reportReady({ replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1' });
 }
 
+/** In the order in which agents try them; null: there is none. */
 async function endpointOf({ staging }: Controller, machineId: string): Promise<string | null> {
-  const { endpoint } = await staging.getEndpoint({ machineId });
-  return endpoint === undefined ? null : `${endpoint.host}:${endpoint.port}`;
+  const { endpoint, alternatives } = await staging.getEndpoint({ machineId });
+  if (endpoint === undefined) return null;
+  return [endpoint, ...alternatives].map(({ host, port }) => `${host}:${port}`).join(' ');
+}
+
+/** As the cluster's controller of load balancers does. */
+async function giveAddress({ core, namespace }: ClusterArea, name: string, ip: string): Promise<void> {
+  const service = await core.readNamespacedService({ name, namespace });
+  service.status = { loadBalancer: { ingress: [{ ip }] } };
+  await core.replaceNamespacedServiceStatus({ name, namespace, body: service });
 }
 
 test('loadBalancer: agents are told the address that the load balancer got, and none before', async () => {
@@ -39,9 +48,58 @@ test('loadBalancer: agents are told the address that the load balancer got, and 
   const name = `${nameOf(machineId)}-public`;
   const service = await core.readNamespacedService({ name, namespace });
   expect(service.spec).toMatchObject({ type: 'LoadBalancer', externalTrafficPolicy: 'Local' });
-  service.status = { loadBalancer: { ingress: [{ ip: '192.0.2.7' }] } };
-  await core.replaceNamespacedServiceStatus({ name, namespace, body: service });
+  await giveAddress(area, name, '192.0.2.7');
   await until('the address', async () => (await endpointOf(controller, machineId)) === '192.0.2.7:1500');
+});
+
+test('loadBalancer, public and private at once: agents are told both, and one Service can go without the other', async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const internal = { annotations: { 'cloud.example/internal': 'true' }, loadBalancerClass: 'cloud.example/internal' };
+  const exposure = { mode: 'loadBalancer', public: {}, private: internal };
+  const first = await area.startController({ settings: { exposure } });
+  const machineId = await area.enrol('web-1');
+  await makeReady(area, first, machineId);
+  const [outer, inner] = [`${nameOf(machineId)}-public`, `${nameOf(machineId)}-private`];
+  const { metadata, spec } = await core.readNamespacedService({ name: inner, namespace });
+  expect(metadata?.annotations).toMatchObject(internal.annotations);
+  expect(spec).toMatchObject({ type: 'LoadBalancer', loadBalancerClass: internal.loadBalancerClass });
+  const made = (await core.readNamespacedService({ name: outer, namespace })).metadata;
+  expect(made?.annotations).not.toHaveProperty(['cloud.example/internal']);
+
+  await giveAddress(area, inner, '10.9.9.9');
+  await until('the private address alone', async () => (await endpointOf(first, machineId)) === '10.9.9.9:1500');
+  await giveAddress(area, outer, '192.0.2.7');
+  const both = '192.0.2.7:1500 10.9.9.9:1500';
+  await until('both, the public one first', async () => (await endpointOf(first, machineId)) === both);
+  await first.stop();
+
+  const second = await area.startController({ settings: { exposure: { ...exposure, prefer: 'private' } } });
+  const turned = '10.9.9.9:1500 192.0.2.7:1500';
+  await until('the private one first', async () => (await endpointOf(second, machineId)) === turned);
+  await second.stop();
+
+  const third = await area.startController({ settings: { exposure: { mode: 'loadBalancer', private: internal } } });
+  await until('the public Service to be gone', async () => {
+    const { items } = await core.listNamespacedService({ namespace });
+    return items.every((service) => service.metadata?.name !== outer);
+  });
+  expect(await endpointOf(third, machineId)).toBe('10.9.9.9:1500');
+  const kept = await core.readNamespacedService({ name: inner, namespace });
+  expect(kept.metadata?.uid).toBe(metadata?.uid);
+});
+
+test('nodePort, public and private at once: two addresses of the nodes, one port', async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const advertise = { public: { host: 'nodes.example' }, private: { host: '10.0.0.15' } };
+  const controller = await area.startController({ settings: { exposure: { mode: 'nodePort', advertise } } });
+  const machineId = await area.enrol('web-1');
+  await makeReady(area, controller, machineId);
+  const { spec } = await core.readNamespacedService({ name: `${nameOf(machineId)}-public`, namespace });
+  const port = spec?.ports?.[0]?.nodePort;
+  const both = `nodes.example:${port} 10.0.0.15:${port}`;
+  await until('both addresses', async () => (await endpointOf(controller, machineId)) === both);
 });
 
 test('nodePort: the port that the API server gave, and the address of the settings; then the mode changes', async () => {

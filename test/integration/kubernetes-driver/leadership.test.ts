@@ -1,12 +1,11 @@
 // Of two controllers exactly one acts; when it is gone, or cut off from the API server, the other does; and both answer.
 
-import { createServer, connect, type Server, type Socket } from 'node:net';
-import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { CoordinationV1Api, KubeConfig, RbacAuthorizationV1Api, type V1LeaseSpec } from '@kubernetes/client-node';
+import { CoordinationV1Api, type V1LeaseSpec } from '@kubernetes/client-node';
 import { KubeApiServer } from '../../harness/kube-api-server.ts';
 import { until } from '../harness/until.ts';
 import { ClusterArea, FULL_NAME, nameOf, RUNNING } from './cluster-area.ts';
+import { configBy, portOf, Way } from './way.ts';
 
 let server: KubeApiServer;
 
@@ -65,8 +64,9 @@ test('a controller that stops hands over at once; both answer what either was to
 
 test('a controller that is cut off stops acting before the other begins, and does not act when it is back', async () => {
   await using area = await ClusterArea.create(server);
-  await using way = await Way.to(server, area.namespace);
-  const first = await area.startController({ identity: 'first', kubeConfig: way.kubeConfig });
+  await using way = await Way.to(() => portOf(server));
+  const kubeConfig = configBy(server, area.namespace, `https://127.0.0.1:${way.port}`);
+  const first = await area.startController({ identity: 'first', kubeConfig });
   await until('the first to lead', async () => (await holderOf(area)) === 'first');
   const second = await area.startController({ identity: 'second' });
   way.cut();
@@ -85,8 +85,9 @@ test('a controller that is cut off stops acting before the other begins, and doe
 
 test('a controller that leads a second time, with nothing to do meanwhile, acts as it did the first time', async () => {
   await using area = await ClusterArea.create(server);
-  await using way = await Way.to(server, area.namespace);
-  await area.startController({ identity: 'first', kubeConfig: way.kubeConfig });
+  await using way = await Way.to(() => portOf(server));
+  const kubeConfig = configBy(server, area.namespace, `https://127.0.0.1:${way.port}`);
+  await area.startController({ identity: 'first', kubeConfig });
   await until('the first to lead', async () => (await holderOf(area)) === 'first');
   const second = await area.startController({ identity: 'second' });
   way.cut();
@@ -97,115 +98,3 @@ test('a controller that leads a second time, with nothing to do meanwhile, acts 
   const machineId = await area.enrol('web-1');
   await until('the StatefulSet', () => hasStatefulSet(area, machineId));
 });
-
-test('a role with only the rights of the documentation is enough', async () => {
-  await using area = await ClusterArea.create(server);
-  const controller = await area.startController({ kubeConfig: await accountWith(area, CONTROLLER_RULES) });
-  const machineId = await area.enrol('web-1');
-  await until('the StatefulSet', () => hasStatefulSet(area, machineId));
-  await area.heartbeat(machineId, 12);
-  const { dependencies } = await controller.component.describeComponent({});
-  expect(dependencies.find(({ name }) => name === 'kubernetes')).toMatchObject({ healthy: true });
-});
-
-const WATCH = ['get', 'list', 'watch'];
-const MAKE = [...WATCH, 'create', 'patch', 'delete'];
-/** As the chart's Role: docs/kubernetes-driver.md says what for. */
-const CONTROLLER_RULES = [
-  { apiGroups: [''], resources: ['persistentvolumeclaims', 'secrets', 'services'], verbs: MAKE },
-  { apiGroups: [''], resources: ['pods', 'events'], verbs: WATCH },
-  { apiGroups: ['apps'], resources: ['statefulsets'], verbs: MAKE },
-  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: MAKE },
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
-];
-
-async function accountWith({ namespace, core }: ClusterArea, rules: typeof CONTROLLER_RULES): Promise<KubeConfig> {
-  const admin = server.adminConfig(namespace);
-  const rights = admin.makeApiClient(RbacAuthorizationV1Api);
-  const name = 'staging-controller';
-  await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
-  await rights.createNamespacedRole({ namespace, body: { metadata: { name }, rules } });
-  await rights.createNamespacedRoleBinding({
-    namespace,
-    body: {
-      metadata: { name },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
-      subjects: [{ kind: 'ServiceAccount', name, namespace }],
-    },
-  });
-  const { status } = await core.createNamespacedServiceAccountToken({
-    name,
-    namespace,
-    body: { spec: { audiences: ['https://kubernetes.default.svc'] } },
-  });
-  if (status?.token === undefined) throw new Error('no token');
-  return server.configFor(status.token, namespace);
-}
-
-/** A way to the API server that can be cut: what was open ends, and nobody gets through. */
-class Way implements AsyncDisposable {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  readonly kubeConfig: KubeConfig;
-  #isCut = false;
-
-  private constructor(listener: Server, kubeConfig: KubeConfig) {
-    this.#server = listener;
-    this.kubeConfig = kubeConfig;
-  }
-
-  static async to(target: KubeApiServer, namespace: string): Promise<Way> {
-    const config = target.adminConfig(namespace);
-    const cluster = config.getCurrentCluster();
-    if (cluster === null) throw new Error('no cluster');
-    const { port } = new URL(cluster.server);
-    const listener = createServer().listen(0, '127.0.0.1');
-    await once(listener, 'listening');
-    const address = listener.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    const kubeConfig = new KubeConfig();
-    kubeConfig.loadFromOptions({
-      clusters: [{ ...cluster, server: `https://127.0.0.1:${address.port}` }],
-      users: config.users,
-      contexts: config.contexts,
-      currentContext: config.currentContext,
-    });
-    const way = new Way(listener, kubeConfig);
-    listener.on('connection', (socket) => way.#pass(socket, Number(port)));
-    return way;
-  }
-
-  cut(): void {
-    this.#isCut = true;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  mend(): void {
-    this.#isCut = false;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.cut();
-    this.#server.close();
-    await once(this.#server, 'close');
-  }
-
-  #pass(socket: Socket, port: number): void {
-    if (this.#isCut) {
-      socket.destroy();
-      return;
-    }
-    const onward = connect(port, '127.0.0.1');
-    for (const end of [socket, onward]) {
-      this.#sockets.add(end);
-      end.on('error', () => undefined);
-      end.on('close', () => {
-        this.#sockets.delete(end);
-        socket.destroy();
-        onward.destroy();
-      });
-    }
-    socket.pipe(onward);
-    onward.pipe(socket);
-  }
-}

@@ -140,6 +140,35 @@ test('what somebody else changes or deletes is put right', async () => {
   });
 });
 
+test('what is written is ours field by field: what somebody else adds stays, also when we write again', async () => {
+  await using area = await ClusterArea.create(server);
+  const { namespace, apps, core } = area;
+  const first = await area.startController();
+  const machineId = await area.enrol('web-1');
+  const name = nameOf(machineId);
+  const set = await until('the StatefulSet', () => apps.readNamespacedStatefulSet({ name, namespace }));
+  const owners = set.metadata?.managedFields?.map(({ manager, operation }) => `${manager} ${operation}`);
+  expect(owners).toEqual(['lms-staging-controller Apply']);
+
+  const claim = await core.readNamespacedPersistentVolumeClaim({ name, namespace });
+  for (const { metadata } of [set, claim]) {
+    if (metadata !== undefined) metadata.annotations = { ...metadata.annotations, 'backup.example/policy': 'daily' };
+  }
+  await apps.replaceNamespacedStatefulSet({ name, namespace, body: set });
+  await core.replaceNamespacedPersistentVolumeClaim({ name, namespace, body: claim });
+  await first.stop();
+  const image = 'registry.example/lms/replication-server:2.0.0';
+  const second = await area.startController({ settings: { replicationServer: { image } } });
+  const written = await until('the new image', async () => {
+    const now = await apps.readNamespacedStatefulSet({ name, namespace });
+    return now.spec?.template.spec?.containers[0]?.image === image && now;
+  });
+  expect(written.metadata?.annotations).toMatchObject({ 'backup.example/policy': 'daily' });
+  await until('all to be as it should', () => second.staging.getInitiation({ machineId }));
+  const kept = await core.readNamespacedPersistentVolumeClaim({ name, namespace });
+  expect(kept.metadata?.annotations).toMatchObject({ 'backup.example/policy': 'daily' });
+});
+
 /** As the controller of volumes does. */
 async function bind({ core, namespace }: ClusterArea, name: string): Promise<void> {
   const claim = await core.readNamespacedPersistentVolumeClaim({ name, namespace });

@@ -67,8 +67,9 @@ test('a removal leaves nothing, also when the controller dies in the middle of i
     const { metadata } = await core.readNamespacedPersistentVolumeClaim({ name: nameOf(machineId), namespace });
     return metadata?.deletionTimestamp !== undefined;
   });
-  await unprotect(area, nameOf(machineId));
+  await area.collectGarbage(machineId);
   await until('nothing to be left', async () => (await objectsOf(second, machineId)).length === 0);
+  expect(await area.kindsOf(machineId)).toEqual([]);
   expect((await objectsOf(second, other)).map(({ kind }) => kind)).toEqual(KINDS);
   // The registry still knows the machine; it is not made again for that.
   const { endpoint } = await second.staging.getEndpoint({ machineId });
@@ -77,13 +78,6 @@ test('a removal leaves nothing, also when the controller dies in the middle of i
   await makeMachine(area, second, 'comes');
   expect(await objectsOf(second, machineId)).toEqual([]);
 });
-
-/** As the controller of claims does when no pod uses them. */
-async function unprotect({ core, namespace }: ClusterArea, name: string): Promise<void> {
-  const claim = await core.readNamespacedPersistentVolumeClaim({ name, namespace });
-  if (claim.metadata !== undefined) claim.metadata.finalizers = [];
-  await core.replaceNamespacedPersistentVolumeClaim({ name, namespace, body: claim });
-}
 
 test('a manager that lost all its state adopts what there is by its labels, and deletes nothing', async () => {
   await using area = await ClusterArea.create(server);
@@ -137,4 +131,74 @@ test("objects with our labels that name no machine are listed and left alone, an
   expect(
     (await core.readNamespacedSecret({ name: 'stranger', namespace })).metadata?.deletionTimestamp,
   ).toBeUndefined();
+});
+
+const UNKNOWN = 'm-00000000000000000abc';
+
+/** What somebody put there, or what an earlier installation left. */
+function orphan(machineId: string) {
+  const name = nameOf(machineId);
+  const labels = {
+    'app.kubernetes.io/instance': 'mig',
+    'app.kubernetes.io/component': 'replication-server',
+    'app.kubernetes.io/managed-by': 'lms-staging-controller',
+    'live-migration-service/machine-id': machineId,
+  };
+  const resources = { requests: { storage: '16Gi' } };
+  const spec = { accessModes: ['ReadWriteOnce'], storageClassName: 'fast', resources };
+  return { metadata: { name, labels }, spec };
+}
+
+test('the volume of a machine that nobody knows is listed, kept and served again, until it is removed by name', async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const { metadata } = await core.createNamespacedPersistentVolumeClaim({ namespace, body: orphan(UNKNOWN) });
+  const controller = await area.startController();
+  // As after the loss of everything: its agent may come back any moment, and finds its replica.
+  const made = KINDS.filter((kind) => kind !== 'Pod');
+  await waitForAll(controller, UNKNOWN, made);
+  const claim = await core.readNamespacedPersistentVolumeClaim({ name: nameOf(UNKNOWN), namespace });
+  expect([claim.metadata?.uid, claim.spec?.resources?.requests?.['storage']]).toEqual([metadata?.uid, '16Gi']);
+  expect((await objectsOf(controller, '')).map(({ machineId }) => machineId)).toEqual(made.map(() => UNKNOWN));
+
+  await controller.staging.removeStaging({ machineId: UNKNOWN });
+  await until('nothing to be left', async () => {
+    await area.collectGarbage(UNKNOWN);
+    return (await area.kindsOf(UNKNOWN)).length === 0;
+  });
+  await until('an empty list', async () => (await objectsOf(controller, '')).length === 0);
+});
+
+test('without its volume an object of a machine that nobody knows makes no other', async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const { metadata } = orphan(UNKNOWN);
+  await core.createNamespacedSecret({ namespace, body: { metadata } });
+  const controller = await area.startController();
+  // The one that comes after it has all that it needs: the first has been looked at.
+  await makeMachine(area, controller, 'web-1');
+  const kinds = await area.kindsOf(UNKNOWN);
+  expect(kinds.filter((kind) => kind !== 'NetworkPolicy')).toEqual(['Secret']);
+  await controller.staging.removeStaging({ machineId: UNKNOWN });
+  await until('nothing to be left', async () => (await area.kindsOf(UNKNOWN)).length === 0);
+});
+
+test('what turns up of a machine that was removed goes too, also after a restart', async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const first = await area.startController();
+  const machineId = await makeMachine(area, first, 'goes');
+  const gone = async (): Promise<boolean> => {
+    await area.collectGarbage(machineId);
+    return (await area.kindsOf(machineId)).length === 0;
+  };
+  await first.staging.removeStaging({ machineId });
+  await until('nothing to be left', gone);
+  const { metadata } = orphan(machineId);
+  await core.createNamespacedSecret({ namespace, body: { metadata } });
+  await until('the secret to be gone', gone);
+  await first.stop();
+  await core.createNamespacedSecret({ namespace, body: { metadata } });
+  await area.startController();
+  await until('the other secret to be gone', gone);
 });

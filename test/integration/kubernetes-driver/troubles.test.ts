@@ -5,7 +5,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { V1PodStatus } from '@kubernetes/client-node';
 import { KubeApiServer } from '../../harness/kube-api-server.ts';
 import { until } from '../harness/until.ts';
-import { ClusterArea, nameOf, RUNNING, type Controller } from './cluster-area.ts';
+import { ApiProxy } from './api-proxy.ts';
+import { ClusterArea, nameOf, NODE_SILENT, RUNNING, type Controller } from './cluster-area.ts';
+import { configBy } from './way.ts';
 
 let server: KubeApiServer;
 
@@ -149,6 +151,89 @@ test('a quota that is used up holds up its own machine, with the next attempt, u
   await setQuota(area, '2', '1');
   await waitForStatefulSet(area, machineId);
   await area.waitForStep(controller, machineId, 'CREATE_STAGING_DISKS', 'IN_PROGRESS');
+});
+
+test('a machine that fails waits longer each time, with its reason, and holds up no other', async () => {
+  await using area = await ClusterArea.create(server);
+  await using proxy = await ApiProxy.to(server);
+  const controller = await area.startController({ kubeConfig: configBy(server, area.namespace, proxy.url) });
+  let failing = '';
+  proxy.judge = ({ path, writes }) => (failing !== '' && writes && path.includes(failing) ? 503 : 'pass');
+  failing = 'rs-m-';
+  const machineId = await area.enrol('web-1');
+  failing = machineId;
+  await area.waitForStep(controller, machineId, 'CREATE_NETWORK_POLICY', 'FAILED', 'the test says no');
+  const other = await area.enrol('web-2');
+  await waitForStatefulSet(area, other);
+  const attempts = (): number => proxy.seen.filter(({ path, writes }) => writes && path.includes(machineId)).length;
+  const nextAttempts: number[] = [];
+  for (const attempt of [2, 3, 4]) {
+    const { step, writes } = await until(`attempt ${attempt}`, async () => {
+      const made = attempts();
+      const { steps } = await controller.staging.getInitiation({ machineId });
+      const found = steps.find(({ error }) => error.includes('the test says no'));
+      return found?.attempt === attempt && { step: found, writes: made };
+    });
+    nextAttempts.push(step.nextAttemptAt?.getTime() ?? 0);
+    // It stops at the first write that fails; the next attempt may have begun, and no other.
+    expect(writes).toBeLessThanOrEqual(attempt + 1);
+  }
+  const [second = 0, third = 0, fourth = 0] = nextAttempts;
+  expect(fourth - third).toBeGreaterThan(third - second);
+  failing = '';
+  await waitForStatefulSet(area, machineId);
+});
+
+test('a quota that allows no further pod is told from the event of the StatefulSet', async () => {
+  await using area = await ClusterArea.create(server);
+  const controller = await area.startController();
+  const machineId = await area.enrol('web-1');
+  await waitForStatefulSet(area, machineId);
+  const why = 'create Pod failed error: pods "x" is forbidden: exceeded quota: small, requested: pods=1';
+  await area.warn('StatefulSet', nameOf(machineId), 'FailedCreate', why);
+  const told = await area.waitForStep(
+    controller,
+    machineId,
+    'LAUNCH_REPLICATION_SERVER',
+    'FAILED',
+    'exceeded quota: small',
+  );
+  expect(told).toContain('Raise the ResourceQuota');
+});
+
+test('a pod that is evicted, a node that is silent, a volume that hangs on the node before: each is told, and over when it is', async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const controller = await area.startController();
+  const machineId = await area.enrol('web-1');
+  await waitForStatefulSet(area, machineId);
+  const uid = async (): Promise<string | undefined> =>
+    (await core.readNamespacedPersistentVolumeClaim({ name: nameOf(machineId), namespace })).metadata?.uid;
+  const volume = await uid();
+  const launch = (state: 'FAILED' | 'SUCCEEDED', saying = ''): Promise<string> =>
+    area.waitForStep(controller, machineId, 'LAUNCH_REPLICATION_SERVER', state, saying);
+  await area.makePod(machineId, RUNNING, 'node-1');
+  await reportReady(controller, machineId);
+  await launch('SUCCEEDED');
+
+  await area.writePodStatus(machineId, NODE_SILENT);
+  expect(await launch('FAILED', 'node node-1')).toContain('does not answer');
+  await area.writePodStatus(machineId, RUNNING);
+  await launch('SUCCEEDED');
+
+  const evicted = { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: ephemeral-storage.' };
+  await area.writePodStatus(machineId, evicted);
+  expect(await launch('FAILED', 'Evicted')).toContain('Another one is made');
+  // As the controller of StatefulSets does with a pod that failed.
+  await core.deleteNamespacedPod({ name: `${nameOf(machineId)}-0`, namespace, gracePeriodSeconds: 0 });
+  await area.makePod(machineId, { phase: 'Pending' }, 'node-2');
+  const multiAttach = 'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s)';
+  await area.warn('Pod', `${nameOf(machineId)}-0`, 'FailedAttachVolume', multiAttach);
+  expect(await launch('FAILED', 'Multi-Attach error')).toContain('still attached to the node');
+  await area.writePodStatus(machineId, RUNNING);
+  await reportReady(controller, machineId);
+  await launch('SUCCEEDED');
+  expect(await uid()).toBe(volume);
 });
 
 /** As the controller of quotas does. */

@@ -8,7 +8,8 @@ import type { JoinToken, Status } from '@lms/api';
 import { BackgroundProcess } from '../../harness/background-process.ts';
 import { Cleanup } from '../../harness/cleanup.ts';
 import { runCommand } from '../../harness/command.ts';
-import { LMS, Manager } from '../../harness/manager.ts';
+import { Manager } from '../../harness/manager.ts';
+import { LMS } from '../../harness/operator.ts';
 import { TemporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 

@@ -207,6 +207,7 @@ test('an agentâ€™s command is handed out until its result comes, and not while t
     errorMessage: '',
     sequence: 0n,
     verifyReport: undefined,
+    sha256: '',
   };
   await expect(client.completeOperation({ ...result, machineIds: ['m-other'] })).rejects.toMatchObject({
     code: 'PERMISSION_DENIED',
@@ -250,7 +251,7 @@ test('a complete report replaces the list, and the newest point is the machineâ€
   expect(machine?.lastPoint?.sequence).toBe(10n);
 });
 
-test('a verified point keeps the digests that were found, and a deleted one is gone', async () => {
+test('a verified or exported point keeps the digests that were found, and a deleted one is gone', async () => {
   const { machineId } = await enrol();
   await client.reportPoints({ machineId, complete: true, points: [point({ sequence: 1n }), point({ sequence: 2n })] });
   const verify = await createOperation(machineId, { kind: OperationKind.VERIFY_POINT, sequence: 1n });
@@ -261,7 +262,14 @@ test('a verified point keeps the digests that were found, and a deleted one is g
     { machineIds: [machineId], afterRevision: tasks.revision, waitMilliseconds: 20_000 },
     { deadlineMilliseconds: 30_000 },
   );
-  const result = { machineIds: [machineId], succeeded: true, errorCode: '', errorMessage: '', sequence: 0n };
+  const result = {
+    machineIds: [machineId],
+    succeeded: true,
+    errorCode: '',
+    errorMessage: '',
+    sequence: 0n,
+    sha256: '',
+  };
   await client.completeOperation({
     ...result,
     operationId: verify.operationId,
@@ -275,6 +283,20 @@ test('a verified point keeps the digests that were found, and a deleted one is g
   expect((await changed).operations).toEqual([]);
   const listed = await client.listPoints({ idOrName: machineId, pageSize: 10, pageToken: '' });
   expect(listed.points[0]?.disks[0]?.sha256).toBe(sha256);
+  const exported = { kind: OperationKind.EXPORT_DISK, sequence: 2n, diskId: disk.diskId };
+  const { point: second } = await client.getPoint({ idOrName: machineId, sequence: 2n });
+  const checkpointId = second?.checkpointId ?? '';
+  await expect(createOperation(machineId, { ...exported, checkpointId: 'another' })).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+  });
+  const part = { checkpointId, offsetBytes: disk.sizeBytes, lengthBytes: 1n };
+  await expect(createOperation(machineId, { ...exported, ...part })).rejects.toMatchObject({ field: 'offsetBytes' });
+  const made = await createOperation(machineId, { ...exported, ...part, lengthBytes: 0n });
+  expect(made).toMatchObject({ checkpointId, offsetBytes: disk.sizeBytes });
+  await client.completeOperation({ ...result, operationId: made.operationId, verifyReport: undefined, sha256 });
+  const known = await client.getPoint({ idOrName: machineId, sequence: 2n });
+  expect([known.machineId, known.point?.disks[0]?.sha256]).toEqual([machineId, sha256]);
+  await expect(client.getPoint({ idOrName: machineId, sequence: 9n })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   await expect(createOperation(machineId, { kind: OperationKind.DELETE_POINT, sequence: 2n })).rejects.toMatchObject({
     code: 'FAILED_PRECONDITION',
   });

@@ -30,6 +30,8 @@ import { until } from '../harness/until.ts';
 
 export const BOOTSTRAP_TOKEN = 'bootstrap-token-of-the-test';
 
+const KEEP_ALIVE_MILLISECONDS = 75_000;
+
 export interface ReceivedExport {
   readonly body: Buffer;
   readonly announcedBytes: number;
@@ -62,7 +64,8 @@ export class ManagerDouble implements AsyncDisposable {
     const authority = await CertificateAuthority.open(await CertificateAuthority.create());
     const key = await createPrivateKeyPem();
     const cert = await authority.issueGateway(await createCertificateRequest(key), ['127.0.0.1']);
-    const server = createServer({ key, cert });
+    // As long as a gateway keeps them: a server that connects anew for each report would be another one.
+    const server = createServer({ key, cert, keepAliveTimeout: KEEP_ALIVE_MILLISECONDS });
     const manager = new ManagerDouble(authority, server);
     server.on('request', (request, response) => void manager.#serve(request, response));
     await manager.#listen(0);
@@ -123,7 +126,7 @@ export class ManagerDouble implements AsyncDisposable {
     if (path === '/replication-server/enrol') return this.#enrol(EnrolReplicationServerRequest.parse(jsonOf(body)));
     if (path === '/replication-server/token') return this.#token(AccessTokenRequest.parse(jsonOf(body)).assertion);
     if (!(request.headers.authorization ?? '').startsWith('Bearer access-')) throw new Error('no access token');
-    if (path === '/replication-server/assignments') return this.#assignments(url.searchParams.get('revision'));
+    if (path === '/replication-server/assignments') return this.#assignments(url.searchParams);
     if (path.startsWith('/replication-server/exports/')) return this.#export(path, request, body);
     this.#keep(path, jsonOf(body), request.headers['traceparent']?.toString());
     return {};
@@ -147,10 +150,15 @@ export class ManagerDouble implements AsyncDisposable {
     return { accessToken: `access-${randomUUID()}`, expiresAt: new Date(Date.now() + 600_000).toISOString() };
   }
 
-  /** A long poll: answers when there is something else than the asker knows. */
-  async #assignments(revision: string | null): Promise<unknown> {
+  /** A long poll: answers when there is something else than the asker knows, and when it has waited long enough. */
+  async #assignments(query: URLSearchParams): Promise<unknown> {
+    const revision = query.get('revision');
+    const waitedUntil = performance.now() + Number(query.get('wait')) * 1_000;
     if (revision !== null) {
-      await until('another revision', () => `${this.#revision}.0` !== revision || !this.#server.listening);
+      await until(
+        'another revision',
+        () => `${this.#revision}.0` !== revision || !this.#server.listening || performance.now() > waitedUntil,
+      );
     }
     return { revision: `${this.#revision}.0`, machines: this.#machines, tasks: this.#tasks };
   }

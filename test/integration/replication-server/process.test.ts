@@ -68,7 +68,10 @@ test('from enrolment to an exported point: reported, verified, exported bit for 
     state: 'succeeded',
     report: { mismatchedBlocks: 0, sha256: { 'disk-1': sha256(image) } },
   });
-  expect(await until('it is exported', () => manager.results.get('aaaaaaaa-2'))).toEqual({ state: 'succeeded' });
+  expect(await until('it is exported', () => manager.results.get('aaaaaaaa-2'))).toEqual({
+    state: 'succeeded',
+    sha256: sha256(image),
+  });
   const exported = manager.exports.get('aaaaaaaa-2');
   expect(exported?.announcedBytes).toBe(DISK_BYTES);
   expect(sha256(exported?.body ?? Buffer.alloc(0))).toBe(sha256(image));

@@ -98,8 +98,8 @@ export interface TestAgent extends Disposable {
   write(image: Uint8Array, firstBlock: number, blockCount: number): Promise<void>;
   zero(firstBlock: number, blockCount: number): Promise<void>;
   mark(markId: number): Promise<void>;
-  /** Returns the sequence. */
-  checkpoint(checkpointId: string, markId: number, traceparent?: string): Promise<number>;
+  /** Returns the sequence. By default somebody asked for it, so that retention leaves it alone whatever second it falls into. */
+  checkpoint(checkpointId: string, markId: number, traceparent?: string, requestId?: string): Promise<number>;
 }
 
 export async function connectAgent(
@@ -152,7 +152,7 @@ export async function connectAgent(
       await connection.send({ type: 'mark', markId });
       await next(connection, 'markAck');
     },
-    async checkpoint(checkpointId, markId, traceparent = '') {
+    async checkpoint(checkpointId, markId, traceparent = '', requestId = checkpointId) {
       await connection.send({
         type: 'checkpoint',
         checkpointId,
@@ -160,8 +160,7 @@ export async function connectAgent(
         consistency: 'crash',
         instantMicroseconds: Date.now() * 1000,
         pauseMicroseconds: 0,
-        // Asked for, so that retention leaves it alone whatever second it falls into.
-        requestId: checkpointId,
+        requestId,
         traceparent,
       });
       return (await next(connection, 'checkpointAck')).sequence;

@@ -21,6 +21,16 @@ export interface ReplicationServerEnd {
   readonly refused: { readonly error: LmsError; readonly address: string }[];
 }
 
+export interface ListenOptions {
+  readonly host?: string;
+  /** Default: any free one. */
+  readonly port?: number;
+  /** Default: as the router's configuration wants it. */
+  readonly behindRouter?: boolean;
+  /** What is done with each connection. Default: what comes goes back. */
+  readonly answer?: (connection: TlsFrameConnection) => Promise<void>;
+}
+
 export class BlockStreamEnds {
   readonly #authority: CertificateAuthority;
   readonly #cleanup: Cleanup;
@@ -36,7 +46,8 @@ export class BlockStreamEnds {
   }
 
   /** Of one machine alone, as on Kubernetes. */
-  async listen(machineId: string, { host = '127.0.0.1', port = 0 } = {}): Promise<ReplicationServerEnd> {
+  async listen(machineId: string, options: ListenOptions = {}): Promise<ReplicationServerEnd> {
+    const { host = '127.0.0.1', port = 0, behindRouter = true, answer = echo } = options;
     const key = await createPrivateKeyPem();
     const names = [blockStreamServerName(machineId)];
     const csr = await createCertificateRequest(key);
@@ -48,10 +59,10 @@ export class BlockStreamEnds {
       key,
       cert: await this.#authority.issueReplicationServer(csr, `rs-${machineId}`, names),
       trustDomain: this.#authority.trustDomain,
-      proxyProtocol: 'required',
+      proxyProtocol: behindRouter ? 'required' : null,
       onConnection: (connection, peer) => {
         end.accepted.push({ ...peer, connection });
-        void echo(connection);
+        void answer(connection);
       },
       onRefused: (error, address) => end.refused.push({ error, address }),
     });

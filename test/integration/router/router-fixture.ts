@@ -106,6 +106,11 @@ export class RouterFixture {
     });
   }
 
+  get haproxyPid(): number {
+    if (this.#haproxy === null) throw new Error('HAProxy was not started');
+    return this.#haproxy.pid;
+  }
+
   async killHaproxy(): Promise<void> {
     await this.#haproxy?.kill();
   }

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { AppsV1Api, CoreV1Api, type V1PolicyRule } from '@kubernetes/client-node';
+import { AppsV1Api, CoordinationV1Api, CoreV1Api, type V1PolicyRule } from '@kubernetes/client-node';
 import { runCommand, type CommandResult } from '../../harness/command.ts';
 import { KubeApiServer } from '../../harness/kube-api-server.ts';
 import { TemporaryFolder } from '../harness/temporary-folder.ts';
@@ -120,12 +120,14 @@ const UNINSTALL_RULES: V1PolicyRule[] = [
   { apiGroups: [''], resources: ['secrets', 'services', 'persistentvolumeclaims'], verbs: ['list', 'delete'] },
   { apiGroups: ['apps'], resources: ['statefulsets'], verbs: ['list', 'delete'] },
   { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: ['list', 'delete'] },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['list', 'delete'] },
   { apiGroups: ['gateway.networking.k8s.io'], resources: ['tlsroutes'], verbs: ['list', 'delete'] },
 ];
 
 /** One machine as staging-controller leaves it, and the same of another release. */
 async function createMachine(namespace: string): Promise<void> {
   const apps = server.adminConfig().makeApiClient(AppsV1Api);
+  const coordination = server.adminConfig().makeApiClient(CoordinationV1Api);
   for (const [name, instance] of [
     ['lms-rs-m-1', 'lms'],
     ['other-rs-m-1', 'other'],
@@ -138,18 +140,21 @@ async function createMachine(namespace: string): Promise<void> {
     const template = { metadata: { labels: matchLabels }, spec: { containers: [{ name: 'a', image: 'a' }] } };
     const spec = { serviceName: name, selector: { matchLabels }, template };
     await apps.createNamespacedStatefulSet({ namespace, body: { metadata, spec } });
+    await coordination.createNamespacedLease({ namespace, body: { metadata, spec: {} } });
   }
 }
 
 async function objectsOf(namespace: string): Promise<string[]> {
   const apps = server.adminConfig().makeApiClient(AppsV1Api);
+  const coordination = server.adminConfig().makeApiClient(CoordinationV1Api);
   const lists = await Promise.all([
     apps.listNamespacedStatefulSet({ namespace }),
     core.listNamespacedService({ namespace }),
     core.listNamespacedSecret({ namespace }),
     core.listNamespacedPersistentVolumeClaim({ namespace }),
+    coordination.listNamespacedLease({ namespace }),
   ]);
-  const kinds = ['statefulset', 'service', 'secret', 'persistentvolumeclaim'];
+  const kinds = ['statefulset', 'service', 'secret', 'persistentvolumeclaim', 'lease'];
   return lists.flatMap(({ items }, index) =>
     items
       // No controller runs here that would take the protection of volumes off.
@@ -158,7 +163,7 @@ async function objectsOf(namespace: string): Promise<string[]> {
   );
 }
 
-const OTHERS = ['statefulset', 'service', 'secret', 'persistentvolumeclaim'].map((kind) => `${kind}/other-rs-m-1`);
+const OTHERS = ['statefulset', 'service', 'secret', 'persistentvolumeclaim', 'lease'].map((kind) => `${kind}/other-rs-m-1`);
 
 test('after an uninstall volumes and Secrets are left unless told, and of another release everything', async () => {
   const kubeconfig = await createServiceAccount(server, folder.path, 'uninstalled', [

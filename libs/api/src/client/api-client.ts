@@ -58,10 +58,10 @@ export interface ApiCall<Answer extends z.ZodType> {
 }
 
 export interface Download {
+  readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** The trailers are there once it has ended. An error of the stream means that it is not whole. */
+  /** Its failure, always an `LmsError`, means that it is not whole. */
   readonly body: AsyncIterable<Uint8Array>;
-  readonly trailers: Readonly<Record<string, string>>;
 }
 
 const NEVER = new AbortController().signal;
@@ -95,10 +95,18 @@ export class ApiClient {
   }
 
   /** The body as it comes; no limit of time for the whole, since it is as long as a disk. */
-  async download(path: string, signal: AbortSignal): Promise<Download> {
-    const bodyTimeout = IDLE_DOWNLOAD_MILLISECONDS;
-    const answer = await this.send({ method: 'GET', path, headers: {}, body: null, signal, bodyTimeout });
-    return { headers: answer.headers, body: answer.body, trailers: answer.trailers };
+  async download(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Download> {
+    const timeouts = { headersTimeout: IDLE_DOWNLOAD_MILLISECONDS, bodyTimeout: IDLE_DOWNLOAD_MILLISECONDS };
+    const answer = await this.send({ method: 'GET', path, headers, body: null, signal, ...timeouts });
+    return { status: answer.statusCode, headers: answer.headers, body: this.bodyOf(answer, signal) };
+  }
+
+  /** What a download would begin with. */
+  async head(path: string, signal: AbortSignal): Promise<Download['headers']> {
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(DEFAULT_TIMEOUT_MILLISECONDS)]);
+    const answer = await this.send({ method: 'HEAD', path, headers: {}, body: null, signal: timeout, bodyTimeout: 0 });
+    await answer.body.dump();
+    return answer.headers;
   }
 
   /** Sends a stream; ends when the manager has taken all of it and answered. */
@@ -118,6 +126,14 @@ export class ApiClient {
       bodyTimeout: 0,
     });
     return this.parse(answer, await readText(sent.body, `PUT ${path}`), `PUT ${path}`);
+  }
+
+  private async *bodyOf({ body }: Dispatcher.ResponseData, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const part of body) yield part as Uint8Array;
+    } catch (thrown) {
+      throw failureOfConnection(thrown, this.managerUrl, signal);
+    }
   }
 
   private async once<Answer extends z.ZodType>(call: ApiCall<Answer>, body: EncodedBody): Promise<z.output<Answer>> {
@@ -140,14 +156,16 @@ export class ApiClient {
   }
 
   private async send(options: {
-    readonly method: 'GET' | 'POST' | 'DELETE' | 'PATCH' | 'PUT';
+    readonly method: 'GET' | 'HEAD' | 'POST' | 'DELETE' | 'PATCH' | 'PUT';
     readonly path: string;
     readonly headers: Readonly<Record<string, string>>;
     readonly body: Uint8Array | AsyncIterable<Uint8Array> | null;
     readonly signal: AbortSignal;
     readonly bodyTimeout: number;
+    /** Default: none, since the signal has one. */
+    readonly headersTimeout?: number;
   }): Promise<Dispatcher.ResponseData> {
-    const { method, path, signal, bodyTimeout } = options;
+    const { method, path, signal, bodyTimeout, headersTimeout = 0 } = options;
     // A stream can be sent only once.
     const attempts = options.body instanceof Uint8Array || options.body === null ? 2 : 1;
     for (let attempt = 1; ; attempt++) {
@@ -162,7 +180,7 @@ export class ApiClient {
           signal,
           dispatcher: this.options.dispatcher,
           bodyTimeout,
-          headersTimeout: 0,
+          headersTimeout,
         });
         if (answer.statusCode < 300) return answer;
         const text = await readText(answer.body, path);

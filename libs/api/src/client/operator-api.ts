@@ -24,7 +24,14 @@ import {
 import { LONG_POLL_MARGIN_MILLISECONDS } from './agent-api.ts';
 import { ApiClient } from './api-client.ts';
 import { operatorAuthorization } from './authorization.ts';
-import { EXPORT_SHA256_TRAILER, EXPORT_SIZE_HEADER } from './replication-server-api.ts';
+import {
+  openDiskImage,
+  readIdentity,
+  type DiskImage,
+  type DiskImageIdentity,
+  type DiskImagePlace,
+  type DiskImageStart,
+} from './disk-image.ts';
 import { createDispatcher } from './trust.ts';
 
 export interface OperatorOptions {
@@ -33,14 +40,6 @@ export interface OperatorOptions {
   readonly caPem: string | null;
   readonly apiToken: string;
   readonly retries?: number;
-}
-
-export interface DiskImage {
-  /** Of the whole raw disk. */
-  readonly sizeBytes: number;
-  readonly body: AsyncIterable<Uint8Array>;
-  /** Hex; what the manager received. null until the body has ended. */
-  sha256(): string | null;
 }
 
 export class OperatorApi {
@@ -161,15 +160,17 @@ export class OperatorApi {
     return this.client.call({ method: 'POST', path, answer: OperationAccepted, signal });
   }
 
-  /** The raw disk of a point. The stream fails when it is not whole; compare the length and the SHA-256 at its end. */
-  async diskImage(idOrName: string, sequence: number, diskId: string, signal: AbortSignal): Promise<DiskImage> {
-    const path = `${machinePath(idOrName)}/points/${sequence}/disks/${encodeURIComponent(diskId)}/image`;
-    const download = await this.client.download(path, signal);
-    return {
-      sizeBytes: Number(download.headers[EXPORT_SIZE_HEADER]),
-      body: download.body,
-      sha256: () => download.trailers[EXPORT_SHA256_TRAILER] ?? null,
-    };
+  /** What the raw disk of a point is: its size, what names its content, and its SHA-256 where that is known. */
+  async diskImageIdentity(place: DiskImagePlace, signal: AbortSignal): Promise<DiskImageIdentity> {
+    return readIdentity(await this.client.head(imagePath(place), signal));
+  }
+
+  /**
+   * The raw disk of a point, from `start` on. The stream fails when it is not whole. NOT_FOUND also where another point has
+   * its place by now.
+   */
+  diskImage(place: DiskImagePlace, start: DiskImageStart, signal: AbortSignal): Promise<DiskImage> {
+    return openDiskImage(this.client, imagePath(place), start, signal);
   }
 
   logs(query: LogsQuery, signal: AbortSignal): Promise<LogsAnswer> {
@@ -189,4 +190,8 @@ export class OperatorApi {
 
 function machinePath(idOrName: string): string {
   return `/v1/machines/${encodeURIComponent(idOrName)}`;
+}
+
+function imagePath({ idOrName, sequence, diskId }: DiskImagePlace): string {
+  return `${machinePath(idOrName)}/points/${sequence}/disks/${encodeURIComponent(diskId)}/image`;
 }

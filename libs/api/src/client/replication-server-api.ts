@@ -19,8 +19,6 @@ import { createDispatcher } from './trust.ts';
 
 /** Exact size of what follows; chunked bodies have no other place for it. */
 export const EXPORT_SIZE_HEADER = 'lms-size-bytes';
-/** Hex, of the whole body: a trailer of the download. */
-export const EXPORT_SHA256_TRAILER = 'lms-sha256';
 
 export async function enrolReplicationServer(
   managerUrl: string,
@@ -84,7 +82,7 @@ export class ReplicationServerApi {
     await this.client.call({ method: 'POST', path, body: result, answer: Empty, signal, repeatable: true });
   }
 
-  /** Streams a raw disk to whoever waits for it. The receipt says what arrived: compare it with what was sent. */
+  /** Streams a raw disk, or the part that was asked for, to whoever waits. The receipt says what arrived: compare it. */
   uploadExport(
     taskId: string,
     sizeBytes: number,

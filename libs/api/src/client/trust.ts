@@ -6,7 +6,7 @@
  * was given out of band; from then on that CA and the system's store are trusted. Downside: the fetch itself is made
  * without checking TLS, so nothing but that one public certificate may ever be asked for over it.
  */
-import { getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates } from 'node:tls';
 import { LmsError } from '@lms/errors';
 import { certificateSha256 } from '@lms/identity';
 import { Agent } from 'undici';
@@ -18,12 +18,17 @@ const CONNECT_TIMEOUT_MILLISECONDS = 10_000;
 /** Long-polls, an upload and a batch at once; more would only queue at the gateway. */
 const MAXIMUM_CONNECTIONS = 8;
 
-/** Connections that believe this CA (PEM, or none) and the system's store. The caller closes it. */
+/**
+ * Connections that believe this CA (PEM, or none) and the system's store. The caller closes it.
+ *
+ * Some hundred certificates are read for that, which takes tens of milliseconds: once, and not for each connection.
+ */
 export function createDispatcher(caPem: string | null): Agent {
   const stores = [...getCACertificates('default'), ...getCACertificates('system')];
+  const secureContext = createSecureContext({ ca: caPem === null ? stores : [caPem, ...stores] });
   return new Agent({
     connections: MAXIMUM_CONNECTIONS,
-    connect: { timeout: CONNECT_TIMEOUT_MILLISECONDS, ca: caPem === null ? stores : [caPem, ...stores] },
+    connect: { timeout: CONNECT_TIMEOUT_MILLISECONDS, secureContext },
   });
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { JoinTokenSecret } from './authority.ts';
 import {
+  MAXIMUM_BLOCK_STREAM_ALTERNATIVES,
   MAXIMUM_DISKS,
   MAXIMUM_LOG_ATTRIBUTES,
   MAXIMUM_LOG_BATCH,
@@ -59,9 +60,13 @@ export const HeartbeatRequest = z.strictObject({
   inventory: Inventory.optional(),
 });
 export type HeartbeatRequest = z.infer<typeof HeartbeatRequest>;
+const BlockStreamAddress = z.object({ host: z.string(), port: z.int().min(1).max(65_535), serverName: z.string() });
+export type BlockStreamAddress = z.infer<typeof BlockStreamAddress>;
 export const HeartbeatAnswer = z.object({
-  /** null: there is no replication server for this machine yet. */
-  blockStream: z.object({ host: z.string(), port: z.int().min(1).max(65_535), serverName: z.string() }).nullable(),
+  /** What to connect to first; null: there is no replication server for this machine yet. */
+  blockStream: BlockStreamAddress.nullable(),
+  /** Other addresses of it, in the order to try them. Managers of before name none, and agents of before read none. */
+  blockStreamAlternatives: z.array(BlockStreamAddress).max(MAXIMUM_BLOCK_STREAM_ALTERNATIVES).default([]),
   settings: MachineSettings,
   desired: z.object({ paused: z.boolean() }),
   heartbeatSeconds: z.number().positive(),

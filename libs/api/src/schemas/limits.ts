@@ -2,6 +2,8 @@
 
 /** More disks on one machine than any source seen; a batch of statistics stays below 1 MiB with them. */
 export const MAXIMUM_DISKS = 64;
+/** A public and a private address leave one. */
+export const MAXIMUM_BLOCK_STREAM_ALTERNATIVES = 16;
 /** Statistics are taken every few seconds: half an hour of a manager's absence in one batch. */
 export const MAXIMUM_STATISTICS_BATCH = 500;
 export const MAXIMUM_LOG_BATCH = 1_000;

@@ -33,6 +33,8 @@ export const Operation = z.object({
   /** `createPoint` that succeeded. */
   point: Point.nullable(),
   verifyReport: VerifyReport.nullable(),
+  /** `exportDisk` that succeeded: hex, of the whole raw disk; null where the replication server did not come to know it. */
+  sha256: Sha256Hex.nullable(),
 });
 export type Operation = z.infer<typeof Operation>;
 

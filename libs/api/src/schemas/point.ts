@@ -13,10 +13,12 @@ export const Point = z.object({
 });
 export type Point = z.infer<typeof Point>;
 
+export const CheckpointId = z.string().min(1).max(64);
+
 /** A point as the replication server reports it. */
 export const PointReport = z.strictObject({
   sequence: Sequence,
-  checkpointId: z.string().min(1).max(64),
+  checkpointId: CheckpointId,
   /** Empty: nobody asked, it came by itself. */
   requestId: z.string().max(64),
   consistency: Consistency,

@@ -3,7 +3,7 @@ import { JoinTokenSecret } from './authority.ts';
 import { MAXIMUM_POINTS_PER_REPORT, MAXIMUM_STATISTICS_BATCH } from './limits.ts';
 import { RetentionRow } from './machine.ts';
 import { VerifyReport } from './operation.ts';
-import { PointReport } from './point.ts';
+import { CheckpointId, PointReport } from './point.ts';
 import {
   Count,
   DiskId,
@@ -14,6 +14,7 @@ import {
   ReplicationServerName,
   Sentence,
   Sequence,
+  Sha256Hex,
   Version,
   WaitSeconds,
 } from './values.ts';
@@ -48,6 +49,11 @@ export const ReplicationTask = z.object({
   machineId: MachineId,
   sequence: Sequence,
   diskId: DiskId.optional(),
+  /** export: what the point must be; another one may have its sequence by now. */
+  checkpointId: CheckpointId.optional(),
+  /** export: where it begins, and how much is wanted. Default: the whole disk. */
+  offsetBytes: Count.optional(),
+  lengthBytes: Count.optional(),
   traceparent: z.string().max(64).optional(),
 });
 export type ReplicationTask = z.infer<typeof ReplicationTask>;
@@ -111,6 +117,8 @@ export const TaskResult = z.strictObject({
   message: Sentence.optional(),
   /** verify. */
   report: VerifyReport.optional(),
+  /** export: of the whole raw disk, whatever part was sent; missing where the sender did not come to know it. */
+  sha256: Sha256Hex.optional(),
 });
 export type TaskResult = z.infer<typeof TaskResult>;
 

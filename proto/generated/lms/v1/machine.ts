@@ -127,6 +127,16 @@ export interface Operation {
   /** VERIFY_POINT that ran to its end, whatever it found. */
   verifyReport: VerifyReport | undefined;
   revision: bigint;
+  /**
+   * EXPORT_DISK: what the point was when it was asked for. A replica that is made anew counts its points from 1 again, and
+   * the bytes of two points must never meet in one file.
+   */
+  checkpointId: string;
+  /** EXPORT_DISK: where it begins, and how much is wanted; a length of 0: up to the end. */
+  offsetBytes: bigint;
+  lengthBytes: bigint;
+  /** EXPORT_DISK that succeeded: hex, of the whole raw disk, whatever part was sent; empty when its sender does not know it. */
+  sha256: string;
 }
 
 export interface VerifyReport {
@@ -1225,6 +1235,10 @@ function createBaseOperation(): Operation {
     completedAt: undefined,
     verifyReport: undefined,
     revision: 0n,
+    checkpointId: "",
+    offsetBytes: 0n,
+    lengthBytes: 0n,
+    sha256: "",
   };
 }
 
@@ -1280,6 +1294,24 @@ export const Operation: MessageFns<Operation> = {
         throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
       }
       writer.uint32(120).uint64(message.revision);
+    }
+    if (message.checkpointId !== "") {
+      writer.uint32(130).string(message.checkpointId);
+    }
+    if (message.offsetBytes !== 0n) {
+      if (BigInt.asUintN(64, message.offsetBytes) !== message.offsetBytes) {
+        throw new globalThis.Error("value provided for field message.offsetBytes of type uint64 too large");
+      }
+      writer.uint32(136).uint64(message.offsetBytes);
+    }
+    if (message.lengthBytes !== 0n) {
+      if (BigInt.asUintN(64, message.lengthBytes) !== message.lengthBytes) {
+        throw new globalThis.Error("value provided for field message.lengthBytes of type uint64 too large");
+      }
+      writer.uint32(144).uint64(message.lengthBytes);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(154).string(message.sha256);
     }
     return writer;
   },
@@ -1417,6 +1449,38 @@ export const Operation: MessageFns<Operation> = {
             message.revision = reader.uint64() as bigint;
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.checkpointId = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.offsetBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.lengthBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1478,6 +1542,22 @@ export const Operation: MessageFns<Operation> = {
         ? VerifyReport.fromJSON(object.verify_report)
         : undefined,
       revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      checkpointId: isSet(object.checkpointId)
+        ? globalThis.String(object.checkpointId)
+        : isSet(object.checkpoint_id)
+        ? globalThis.String(object.checkpoint_id)
+        : "",
+      offsetBytes: isSet(object.offsetBytes)
+        ? BigInt(object.offsetBytes)
+        : isSet(object.offset_bytes)
+        ? BigInt(object.offset_bytes)
+        : 0n,
+      lengthBytes: isSet(object.lengthBytes)
+        ? BigInt(object.lengthBytes)
+        : isSet(object.length_bytes)
+        ? BigInt(object.length_bytes)
+        : 0n,
+      sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
     };
   },
 
@@ -1528,6 +1608,18 @@ export const Operation: MessageFns<Operation> = {
     if (message.revision !== 0n) {
       obj.revision = message.revision.toString();
     }
+    if (message.checkpointId !== "") {
+      obj.checkpointId = message.checkpointId;
+    }
+    if (message.offsetBytes !== 0n) {
+      obj.offsetBytes = message.offsetBytes.toString();
+    }
+    if (message.lengthBytes !== 0n) {
+      obj.lengthBytes = message.lengthBytes.toString();
+    }
+    if (message.sha256 !== "") {
+      obj.sha256 = message.sha256;
+    }
     return obj;
   },
 
@@ -1553,6 +1645,14 @@ export const Operation: MessageFns<Operation> = {
       ? VerifyReport.fromPartial(object.verifyReport)
       : undefined;
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.checkpointId = object.checkpointId ?? "";
+    message.offsetBytes = (object.offsetBytes !== undefined && object.offsetBytes !== null)
+      ? BigInt(object.offsetBytes)
+      : 0n;
+    message.lengthBytes = (object.lengthBytes !== undefined && object.lengthBytes !== null)
+      ? BigInt(object.lengthBytes)
+      : 0n;
+    message.sha256 = object.sha256 ?? "";
     return message;
   },
 };

@@ -250,6 +250,11 @@ export interface CreateOperationRequest {
   traceparent: string;
   /** The same key for the same machine returns the same operation; empty: a new one. */
   idempotencyKey: string;
+  /** EXPORT_DISK: the point meant; NOT_FOUND when another one has its sequence now. Empty: whichever has. */
+  checkpointId: string;
+  /** EXPORT_DISK: as in Operation. */
+  offsetBytes: bigint;
+  lengthBytes: bigint;
 }
 
 export interface CreateOperationResponse {
@@ -301,7 +306,11 @@ export interface CompleteOperationRequest {
   errorMessage: string;
   /** CREATE_POINT: the point made. The operation is over when the replication server has reported that point. */
   sequence: bigint;
-  verifyReport: VerifyReport | undefined;
+  verifyReport:
+    | VerifyReport
+    | undefined;
+  /** EXPORT_DISK: as in Operation. The point has it from then on. */
+  sha256: string;
 }
 
 export interface CompleteOperationResponse {
@@ -327,6 +336,16 @@ export interface ListPointsRequest {
 export interface ListPointsResponse {
   points: Point[];
   nextPageToken: string;
+}
+
+export interface GetPointRequest {
+  idOrName: string;
+  sequence: bigint;
+}
+
+export interface GetPointResponse {
+  machineId: string;
+  point: Point | undefined;
 }
 
 function createBaseGetTrustRequest(): GetTrustRequest {
@@ -3768,6 +3787,9 @@ function createBaseCreateOperationRequest(): CreateOperationRequest {
     timeoutSeconds: 0,
     traceparent: "",
     idempotencyKey: "",
+    checkpointId: "",
+    offsetBytes: 0n,
+    lengthBytes: 0n,
   };
 }
 
@@ -3799,6 +3821,21 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
     }
     if (message.idempotencyKey !== "") {
       writer.uint32(66).string(message.idempotencyKey);
+    }
+    if (message.checkpointId !== "") {
+      writer.uint32(74).string(message.checkpointId);
+    }
+    if (message.offsetBytes !== 0n) {
+      if (BigInt.asUintN(64, message.offsetBytes) !== message.offsetBytes) {
+        throw new globalThis.Error("value provided for field message.offsetBytes of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.offsetBytes);
+    }
+    if (message.lengthBytes !== 0n) {
+      if (BigInt.asUintN(64, message.lengthBytes) !== message.lengthBytes) {
+        throw new globalThis.Error("value provided for field message.lengthBytes of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.lengthBytes);
     }
     return writer;
   },
@@ -3880,6 +3917,30 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
             message.idempotencyKey = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.checkpointId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.offsetBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.lengthBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3918,6 +3979,21 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
         : isSet(object.idempotency_key)
         ? globalThis.String(object.idempotency_key)
         : "",
+      checkpointId: isSet(object.checkpointId)
+        ? globalThis.String(object.checkpointId)
+        : isSet(object.checkpoint_id)
+        ? globalThis.String(object.checkpoint_id)
+        : "",
+      offsetBytes: isSet(object.offsetBytes)
+        ? BigInt(object.offsetBytes)
+        : isSet(object.offset_bytes)
+        ? BigInt(object.offset_bytes)
+        : 0n,
+      lengthBytes: isSet(object.lengthBytes)
+        ? BigInt(object.lengthBytes)
+        : isSet(object.length_bytes)
+        ? BigInt(object.length_bytes)
+        : 0n,
     };
   },
 
@@ -3947,6 +4023,15 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
     if (message.idempotencyKey !== "") {
       obj.idempotencyKey = message.idempotencyKey;
     }
+    if (message.checkpointId !== "") {
+      obj.checkpointId = message.checkpointId;
+    }
+    if (message.offsetBytes !== 0n) {
+      obj.offsetBytes = message.offsetBytes.toString();
+    }
+    if (message.lengthBytes !== 0n) {
+      obj.lengthBytes = message.lengthBytes.toString();
+    }
     return obj;
   },
 
@@ -3963,6 +4048,13 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
     message.timeoutSeconds = object.timeoutSeconds ?? 0;
     message.traceparent = object.traceparent ?? "";
     message.idempotencyKey = object.idempotencyKey ?? "";
+    message.checkpointId = object.checkpointId ?? "";
+    message.offsetBytes = (object.offsetBytes !== undefined && object.offsetBytes !== null)
+      ? BigInt(object.offsetBytes)
+      : 0n;
+    message.lengthBytes = (object.lengthBytes !== undefined && object.lengthBytes !== null)
+      ? BigInt(object.lengthBytes)
+      : 0n;
     return message;
   },
 };
@@ -4617,6 +4709,7 @@ function createBaseCompleteOperationRequest(): CompleteOperationRequest {
     errorMessage: "",
     sequence: 0n,
     verifyReport: undefined,
+    sha256: "",
   };
 }
 
@@ -4645,6 +4738,9 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
     }
     if (message.verifyReport !== undefined) {
       VerifyReport.encode(message.verifyReport, writer.uint32(58).fork()).join();
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(66).string(message.sha256);
     }
     return writer;
   },
@@ -4718,6 +4814,14 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
             message.verifyReport = VerifyReport.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4759,6 +4863,7 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
         : isSet(object.verify_report)
         ? VerifyReport.fromJSON(object.verify_report)
         : undefined,
+      sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
     };
   },
 
@@ -4785,6 +4890,9 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
     if (message.verifyReport !== undefined) {
       obj.verifyReport = VerifyReport.toJSON(message.verifyReport);
     }
+    if (message.sha256 !== "") {
+      obj.sha256 = message.sha256;
+    }
     return obj;
   },
 
@@ -4802,6 +4910,7 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
     message.verifyReport = (object.verifyReport !== undefined && object.verifyReport !== null)
       ? VerifyReport.fromPartial(object.verifyReport)
       : undefined;
+    message.sha256 = object.sha256 ?? "";
     return message;
   },
 };
@@ -5234,6 +5343,187 @@ export const ListPointsResponse: MessageFns<ListPointsResponse> = {
   },
 };
 
+function createBaseGetPointRequest(): GetPointRequest {
+  return { idOrName: "", sequence: 0n };
+}
+
+export const GetPointRequest: MessageFns<GetPointRequest> = {
+  encode(message: GetPointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idOrName !== "") {
+      writer.uint32(10).string(message.idOrName);
+    }
+    if (message.sequence !== 0n) {
+      if (BigInt.asUintN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.sequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPointRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPointRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idOrName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sequence = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetPointRequest {
+    return {
+      idOrName: isSet(object.idOrName)
+        ? globalThis.String(object.idOrName)
+        : isSet(object.id_or_name)
+        ? globalThis.String(object.id_or_name)
+        : "",
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+    };
+  },
+
+  toJSON(message: GetPointRequest): unknown {
+    const obj: any = {};
+    if (message.idOrName !== "") {
+      obj.idOrName = message.idOrName;
+    }
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetPointRequest>, I>>(base?: I): GetPointRequest {
+    return GetPointRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetPointRequest>, I>>(object: I): GetPointRequest {
+    const message = createBaseGetPointRequest();
+    message.idOrName = object.idOrName ?? "";
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    return message;
+  },
+};
+
+function createBaseGetPointResponse(): GetPointResponse {
+  return { machineId: "", point: undefined };
+}
+
+export const GetPointResponse: MessageFns<GetPointResponse> = {
+  encode(message: GetPointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    if (message.point !== undefined) {
+      Point.encode(message.point, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPointResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPointResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.point = Point.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetPointResponse {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+      point: isSet(object.point) ? Point.fromJSON(object.point) : undefined,
+    };
+  },
+
+  toJSON(message: GetPointResponse): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    if (message.point !== undefined) {
+      obj.point = Point.toJSON(message.point);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetPointResponse>, I>>(base?: I): GetPointResponse {
+    return GetPointResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetPointResponse>, I>>(object: I): GetPointResponse {
+    const message = createBaseGetPointResponse();
+    message.machineId = object.machineId ?? "";
+    message.point = (object.point !== undefined && object.point !== null) ? Point.fromPartial(object.point) : undefined;
+    return message;
+  },
+};
+
 /**
  * Machines, tokens, certificates, settings, operations and the list of points. Holds the manager's CA key.
  *
@@ -5493,6 +5783,16 @@ export const RegistryService = {
     responseSerialize: (value: ListPointsResponse): Buffer => Buffer.from(ListPointsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListPointsResponse => ListPointsResponse.decode(value),
   },
+  /** NOT_FOUND when there is no such machine or no such point. */
+  getPoint: {
+    path: "/lms.v1.Registry/GetPoint" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetPointRequest): Buffer => Buffer.from(GetPointRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetPointRequest => GetPointRequest.decode(value),
+    responseSerialize: (value: GetPointResponse): Buffer => Buffer.from(GetPointResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetPointResponse => GetPointResponse.decode(value),
+  },
 } as const;
 
 export interface RegistryServer extends UntypedServiceImplementation {
@@ -5533,6 +5833,8 @@ export interface RegistryServer extends UntypedServiceImplementation {
   reportPoints: handleUnaryCall<ReportPointsRequest, ReportPointsResponse>;
   /** Oldest first. */
   listPoints: handleUnaryCall<ListPointsRequest, ListPointsResponse>;
+  /** NOT_FOUND when there is no such machine or no such point. */
+  getPoint: handleUnaryCall<GetPointRequest, GetPointResponse>;
 }
 
 export interface RegistryClient extends Client {
@@ -5894,6 +6196,22 @@ export interface RegistryClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListPointsResponse) => void,
+  ): ClientUnaryCall;
+  /** NOT_FOUND when there is no such machine or no such point. */
+  getPoint(
+    request: GetPointRequest,
+    callback: (error: ServiceError | null, response: GetPointResponse) => void,
+  ): ClientUnaryCall;
+  getPoint(
+    request: GetPointRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetPointResponse) => void,
+  ): ClientUnaryCall;
+  getPoint(
+    request: GetPointRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetPointResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -75,8 +75,12 @@ export interface GetEndpointRequest {
 }
 
 export interface GetEndpointResponse {
-  /** Absent: there is no replication server for it yet. */
-  endpoint: BlockStreamEndpoint | undefined;
+  /** What to try first. Absent: there is no replication server for it yet, or no address of it. */
+  endpoint:
+    | BlockStreamEndpoint
+    | undefined;
+  /** Other ways to the same replication server, in the order to try them. */
+  alternatives: BlockStreamEndpoint[];
 }
 
 export interface InitiationStepReport {
@@ -895,13 +899,16 @@ export const GetEndpointRequest: MessageFns<GetEndpointRequest> = {
 };
 
 function createBaseGetEndpointResponse(): GetEndpointResponse {
-  return { endpoint: undefined };
+  return { endpoint: undefined, alternatives: [] };
 }
 
 export const GetEndpointResponse: MessageFns<GetEndpointResponse> = {
   encode(message: GetEndpointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.endpoint !== undefined) {
       BlockStreamEndpoint.encode(message.endpoint, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.alternatives) {
+      BlockStreamEndpoint.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -927,6 +934,14 @@ export const GetEndpointResponse: MessageFns<GetEndpointResponse> = {
             message.endpoint = BlockStreamEndpoint.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.alternatives.push(BlockStreamEndpoint.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -940,13 +955,21 @@ export const GetEndpointResponse: MessageFns<GetEndpointResponse> = {
   },
 
   fromJSON(object: any): GetEndpointResponse {
-    return { endpoint: isSet(object.endpoint) ? BlockStreamEndpoint.fromJSON(object.endpoint) : undefined };
+    return {
+      endpoint: isSet(object.endpoint) ? BlockStreamEndpoint.fromJSON(object.endpoint) : undefined,
+      alternatives: globalThis.Array.isArray(object?.alternatives)
+        ? object.alternatives.map((e: any) => BlockStreamEndpoint.fromJSON(e))
+        : [],
+    };
   },
 
   toJSON(message: GetEndpointResponse): unknown {
     const obj: any = {};
     if (message.endpoint !== undefined) {
       obj.endpoint = BlockStreamEndpoint.toJSON(message.endpoint);
+    }
+    if (message.alternatives?.length) {
+      obj.alternatives = message.alternatives.map((e) => BlockStreamEndpoint.toJSON(e));
     }
     return obj;
   },
@@ -959,6 +982,7 @@ export const GetEndpointResponse: MessageFns<GetEndpointResponse> = {
     message.endpoint = (object.endpoint !== undefined && object.endpoint !== null)
       ? BlockStreamEndpoint.fromPartial(object.endpoint)
       : undefined;
+    message.alternatives = object.alternatives?.map((e) => BlockStreamEndpoint.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2202,7 +2226,7 @@ export const StagingService = {
     responseSerialize: (value: ReportReadyResponse): Buffer => Buffer.from(ReportReadyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReportReadyResponse => ReportReadyResponse.decode(value),
   },
-  /** Where the machine's agent finds its replication server. */
+  /** Where the machine's agent finds its replication server: every address that leads there. */
   getEndpoint: {
     path: "/lms.v1.Staging/GetEndpoint" as const,
     requestStream: false as const,
@@ -2280,7 +2304,7 @@ export interface StagingServer extends UntypedServiceImplementation {
   watchAssignments: handleUnaryCall<WatchAssignmentsRequest, WatchAssignmentsResponse>;
   /** A replication server says at its start, and every few seconds, that it listens. */
   reportReady: handleUnaryCall<ReportReadyRequest, ReportReadyResponse>;
-  /** Where the machine's agent finds its replication server. */
+  /** Where the machine's agent finds its replication server: every address that leads there. */
   getEndpoint: handleUnaryCall<GetEndpointRequest, GetEndpointResponse>;
   getInitiation: handleUnaryCall<GetInitiationRequest, GetInitiationResponse>;
   /** The replication servers that have reported ready and still do, by name. */
@@ -2332,7 +2356,7 @@ export interface StagingClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReportReadyResponse) => void,
   ): ClientUnaryCall;
-  /** Where the machine's agent finds its replication server. */
+  /** Where the machine's agent finds its replication server: every address that leads there. */
   getEndpoint(
     request: GetEndpointRequest,
     callback: (error: ServiceError | null, response: GetEndpointResponse) => void,

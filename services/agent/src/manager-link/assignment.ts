@@ -3,10 +3,24 @@
  * that an agent (or a machine) that starts while the manager is away goes on replicating.
  */
 import { HeartbeatAnswer } from '@lms/api';
+import type { BlockStreamAddress } from '@lms/api';
 import type { z } from 'zod';
 
-export const Assignment = HeartbeatAnswer.pick({ blockStream: true, settings: true, desired: true });
+export const Assignment = HeartbeatAnswer.pick({
+  blockStream: true,
+  blockStreamAlternatives: true,
+  settings: true,
+  desired: true,
+});
 export type Assignment = z.infer<typeof Assignment>;
+
+/** In the order to try; empty: there is none yet. */
+export function blockStreamAddresses({
+  blockStream,
+  blockStreamAlternatives,
+}: Pick<Assignment, 'blockStream' | 'blockStreamAlternatives'>): readonly BlockStreamAddress[] {
+  return blockStream === null ? [] : [blockStream, ...blockStreamAlternatives];
+}
 
 export function parseAssignment(text: string | null): Assignment | null {
   if (text === null) return null;

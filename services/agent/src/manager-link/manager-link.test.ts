@@ -24,6 +24,7 @@ import { ManagerLink } from './manager-link.ts';
 const MACHINE = 'm-0123456789abcdef0123';
 const HALF_A_DAY_AND_MORE = 13 * 3_600_000;
 const ADDRESS: EndpointAddress = { host: '127.0.0.1', port: 1500, serverName: `${MACHINE}.block-stream.lms.internal` };
+const OTHER: EndpointAddress = { ...ADDRESS, host: '10.0.0.1' };
 
 /** A manager that does what the test wants, on real TLS, with a certificate of a real CA. */
 class ScriptedManager {
@@ -31,6 +32,7 @@ class ScriptedManager {
   away = false;
   answer: HeartbeatAnswer = {
     blockStream: ADDRESS,
+    blockStreamAlternatives: [OTHER],
     settings: { ...DEFAULT_SETTINGS },
     desired: { paused: false },
     heartbeatSeconds: 0.01,
@@ -103,7 +105,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 class ScriptedCore {
   settings: ReplicationSettings | null = null;
   calls: string[] = [];
-  address: EndpointAddress | null = null;
+  addresses: readonly EndpointAddress[] = [];
 
   status(): ReplicationStatus {
     return {
@@ -149,8 +151,12 @@ class ScriptedCore {
     this.settings = settings;
   }
 
-  update(address: EndpointAddress | null): void {
-    this.address = address ?? this.address;
+  get address(): EndpointAddress | null {
+    return this.addresses[0] ?? null;
+  }
+
+  update(addresses: readonly EndpointAddress[]): void {
+    this.addresses = addresses;
   }
 }
 
@@ -231,7 +237,7 @@ test('heartbeats carry the disks and the inventory once, and their answer reache
   await end();
   expect(core.settings).toMatchObject({ freezing: false });
   expect(core.calls).toEqual(['pause']);
-  expect(core.address).toEqual(ADDRESS);
+  expect(core.addresses).toEqual([ADDRESS, OTHER]);
   const beats = manager.bodies('/v1/agent/heartbeat').map((body) => HeartbeatRequest.parse(body));
   expect(beats[0]?.disks).toEqual([{ diskId: 'disk-1', device: '/dev/loop0', sizeBytes: 1_048_576 }]);
   expect(beats.map(({ inventory }) => inventory !== undefined)).toEqual([true, ...beats.slice(1).map(() => false)]);
@@ -244,8 +250,17 @@ test('an agent that starts while the manager is away takes up what it was told l
   manager.away = true;
   const second = await live();
   await second.end();
-  expect(second.core.address).toEqual(ADDRESS);
+  expect(second.core.addresses).toEqual([ADDRESS, OTHER]);
   expect(second.core.settings).toEqual(DEFAULT_SETTINGS);
+});
+
+test('a manager that has no address for the moment takes none away', async () => {
+  const { core, end } = await live();
+  await manager.until(() => manager.bodies('/v1/agent/heartbeat').length >= 2);
+  manager.answer = { ...manager.answer, blockStream: null, blockStreamAlternatives: [], desired: { paused: true } };
+  await manager.until(() => core.calls.includes('pause'));
+  await end();
+  expect(core.addresses).toEqual([ADDRESS, OTHER]);
 });
 
 test('what is measured and logged while the manager is away arrives when it is back, oldest first', async () => {

@@ -16,7 +16,7 @@ import type { AgentIdentity } from '../state/agent-identity.ts';
 import type { StateFolder } from '../state/state-folder.ts';
 import type { WriteGate } from '../state/write-gate.ts';
 import type { RunningStatus } from '../status-report.ts';
-import { parseAssignment, sameAssignment } from './assignment.ts';
+import { blockStreamAddresses, parseAssignment, sameAssignment } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
 import { keepCertificate } from './certificate-renewal.ts';
 import type { CertificateHolder } from './certificate-renewal.ts';
@@ -190,13 +190,11 @@ export class ManagerLink {
 
   async #hear(answer: HeartbeatAnswer): Promise<void> {
     this.#inventoryTold = true;
-    const { blockStream, settings, desired } = answer;
-    const assignment: Assignment = {
-      // Where it was is better than nowhere: it may be there still.
-      blockStream: blockStream ?? this.#assignment?.blockStream ?? null,
-      settings,
-      desired,
-    };
+    const { settings, desired } = answer;
+    // Where it was is better than nowhere: it may be there still.
+    const { blockStream, blockStreamAlternatives } =
+      answer.blockStream === null && this.#assignment !== null ? this.#assignment : answer;
+    const assignment: Assignment = { blockStream, blockStreamAlternatives, settings, desired };
     const changed = this.#assignment === null || !sameAssignment(this.#assignment, assignment);
     this.#apply(assignment);
     if (!changed) return;
@@ -208,7 +206,7 @@ export class ManagerLink {
     this.#assignment = assignment;
     const { replicator, endpoint } = this.#parts;
     replicator.updateSettings(assignment.settings);
-    endpoint.update(assignment.blockStream);
+    endpoint.update(blockStreamAddresses(assignment));
     this.#setPaused(assignment.desired.paused);
   }
 

@@ -18,8 +18,15 @@ export class SparseWriter {
   #buffered = 0;
   #flushedBytes = 0;
 
-  constructor(file: FileHandle) {
+  /** `startBytes`: what the file has already, a multiple of the block's size or all of it. */
+  constructor(file: FileHandle, startBytes = 0) {
     this.#file = file;
+    this.#flushedBytes = startBytes;
+  }
+
+  /** How much of it is in the file, and not in memory only. */
+  get flushedBytes(): number {
+    return this.#flushedBytes;
   }
 
   /** How much has been given to it. */

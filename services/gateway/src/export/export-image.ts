@@ -4,6 +4,8 @@ import { LmsError, isErrorCode } from '@lms/errors';
 import { OperationKind, OperationState } from '@lms/proto';
 import { activeTraceparent } from '@lms/telemetry';
 import type { ServiceClients } from '../manager-services.ts';
+import type { ByteRange } from './byte-range.ts';
+import type { DiskImage } from './disk-image.ts';
 import type { ExportExchange } from './export-exchange.ts';
 import { streamImage } from './stream-image.ts';
 
@@ -15,9 +17,9 @@ const WAIT_MILLISECONDS = 25_000;
 const DEADLINE_MARGIN_MILLISECONDS = 5_000;
 
 export interface ImageRequest {
-  readonly idOrName: string;
-  readonly sequence: number;
-  readonly diskId: string;
+  readonly image: DiskImage;
+  /** Null: the whole. */
+  readonly range: ByteRange | null;
 }
 
 export interface ExportParts {
@@ -34,15 +36,16 @@ export async function exportImage(
   response: ServerResponse,
   callerGone: AbortSignal,
 ): Promise<void> {
-  const operationId = await requestExport(clients, request);
+  const operation = await requestExport(clients, request);
+  const answer = { ...request, operationId: operation.id };
   const began = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
   // Whoever waits for the end comes later than a failure may.
   ended.promise.catch(() => undefined);
-  const waiting = exchange.expect(operationId.id, async (upload) => {
+  const waiting = exchange.expect(operation.id, async (upload) => {
     began.resolve();
     try {
-      const receipt = await streamImage(upload, response);
+      const receipt = await streamImage(upload, response, answer);
       ended.resolve();
       return receipt;
     } catch (error) {
@@ -53,13 +56,13 @@ export async function exportImage(
   const watching = new AbortController();
   const over = AbortSignal.any([watching.signal, callerGone]);
   try {
-    const failure = watchFailure(clients, operationId.id, over);
-    const tooLate = rejectAfter(startMilliseconds, request.idOrName, over);
+    const failure = watchFailure(clients, operation.id, over);
+    const tooLate = rejectAfter(startMilliseconds, request.image.idOrName, over);
     await Promise.race([began.promise, failure, tooLate]);
     watching.abort();
     await ended.promise;
   } catch (error) {
-    await giveUp(clients, operationId, error);
+    await giveUp(clients, operation, error);
     throw error;
   } finally {
     watching.abort();
@@ -69,14 +72,17 @@ export async function exportImage(
 
 async function requestExport(
   { registry }: Pick<ServiceClients, 'registry'>,
-  { idOrName, sequence, diskId }: ImageRequest,
+  { image, range }: ImageRequest,
 ): Promise<{ readonly id: string; readonly machineId: string }> {
   const { operation } = await registry.createOperation({
-    idOrName,
+    idOrName: image.machineId,
     kind: OperationKind.EXPORT_DISK,
     consistency: 0,
-    sequence: BigInt(sequence),
-    diskId,
+    sequence: BigInt(image.sequence),
+    diskId: image.diskId,
+    checkpointId: image.checkpointId,
+    offsetBytes: BigInt(range?.offsetBytes ?? 0),
+    lengthBytes: BigInt(range?.lengthBytes ?? 0),
     timeoutSeconds: OPERATION_SECONDS,
     traceparent: activeTraceparent() ?? '',
     idempotencyKey: '',
@@ -132,6 +138,7 @@ async function giveUp(
       errorMessage: cause instanceof LmsError ? cause.message : 'the operator went away',
       sequence: 0n,
       verifyReport: undefined,
+      sha256: '',
     });
   } catch {
     // The registry is away: its own deadline ends the operation, and the PUT finds nobody who waits.

@@ -3,24 +3,35 @@ import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { EXPORT_SHA256_TRAILER, EXPORT_SIZE_HEADER } from '@lms/api';
 import { LmsError } from '@lms/errors';
+import type { ByteRange } from './byte-range.ts';
+import { imageHeaders, type DiskImage } from './disk-image.ts';
 import type { Receipt, Upload } from './export-exchange.ts';
 
 /** A replication server that reads holes, or an operator whose disk flushes, moves again within this. */
 const IDLE_MILLISECONDS = 120_000;
 
+export interface ImageAnswer {
+  readonly image: DiskImage;
+  /** Null: the whole was asked for. */
+  readonly range: ByteRange | null;
+  readonly operationId: string;
+}
+
 /**
- * The size goes ahead in a header, the SHA-256 behind in a trailer. The body is chunked, so that a stream that was cut off
- * can never pass for a whole one.
+ * The length goes ahead, so that what was cut off can never pass for a whole, and no trailer is needed, which many proxies
+ * drop. What was last is held back until the upload has ended in order: who has counted all bytes may hang up at once, and
+ * that must not look like an operator who went away.
  */
 export async function streamImage(
   upload: Upload,
   response: ServerResponse,
+  answer: ImageAnswer,
   idleMilliseconds: number = IDLE_MILLISECONDS,
 ): Promise<Receipt> {
   const hash = createHash('sha256');
   let received = 0;
+  let last: Buffer | null = null;
   const idle = new AbortController();
   const giveUp = (): void => {
     const seconds = Math.round(idleMilliseconds / 1_000);
@@ -33,24 +44,23 @@ export async function streamImage(
       if (received > upload.sizeBytes) return done(wrongSize(received, upload.sizeBytes));
       hash.update(chunk);
       timer.refresh();
-      return done(null, chunk);
+      const ready = last;
+      last = chunk;
+      return ready === null ? done() : done(null, ready);
+    },
+    flush(done) {
+      if (received !== upload.sizeBytes) return done(wrongSize(received, upload.sizeBytes));
+      return last === null ? done() : done(null, last);
     },
   });
-  response.writeHead(200, {
-    'content-type': 'application/octet-stream',
-    [EXPORT_SIZE_HEADER]: String(upload.sizeBytes),
-    trailer: EXPORT_SHA256_TRAILER,
-    'cache-control': 'no-store',
-  });
   try {
-    await pipeline(upload.body, meter, response, { signal: idle.signal, end: false });
-    if (received !== upload.sizeBytes) throw wrongSize(received, upload.sizeBytes);
-    const sha256 = hash.digest('hex');
-    response.addTrailers({ [EXPORT_SHA256_TRAILER]: sha256 });
-    await end(response);
-    return { sizeBytes: received, sha256 };
+    const { image, operationId } = answer;
+    const range = servedRange(upload, answer);
+    response.writeHead(range === null ? 200 : 206, imageHeaders(image, range, operationId));
+    await pipeline(upload.body, meter, response, { signal: idle.signal });
+    return { sizeBytes: received, sha256: hash.digest('hex') };
   } catch (error) {
-    response.destroy();
+    if (response.headersSent) response.destroy();
     upload.body.resume();
     if (idle.signal.aborted) throw idle.signal.reason;
     throw error instanceof LmsError
@@ -61,11 +71,11 @@ export async function streamImage(
   }
 }
 
-function end(response: ServerResponse): Promise<void> {
-  return new Promise((resolve, reject) => {
-    response.once('close', () => reject(new LmsError('CANCELLED', 'the operator went away at the end of the export')));
-    response.end(() => resolve());
-  });
+/** A replication server of a release that knows no parts sends the whole, which is a right answer to any range. */
+function servedRange({ sizeBytes }: Upload, { image, range }: ImageAnswer): ByteRange | null {
+  if (range !== null && sizeBytes === range.lengthBytes) return range;
+  if (sizeBytes === image.sizeBytes) return null;
+  throw wrongSize(sizeBytes, range?.lengthBytes ?? image.sizeBytes);
 }
 
 function wrongSize(received: number, expected: number): LmsError {

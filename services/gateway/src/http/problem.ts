@@ -48,6 +48,8 @@ const TITLE_OF_CODE: Readonly<Record<ErrorCode, string>> = {
 
 /** Field of an `ABORTED` that came of the request's own condition: HTTP has a status for it. */
 export const IF_MATCH_FIELD = 'If-Match';
+/** Field of an `INVALID_ARGUMENT` that says that no byte of the range exists: HTTP has a status for it. */
+export const RANGE_FIELD = 'Range';
 /** Field of a `RESOURCE_EXHAUSTED` that came of the body's length. */
 export const BODY_FIELD = 'body';
 
@@ -68,6 +70,7 @@ export function problemOf(error: LmsError): Problem {
 }
 
 function statusOf({ code, field }: LmsError): number {
+  if (code === 'INVALID_ARGUMENT' && field === RANGE_FIELD) return 416;
   if (code === 'ABORTED' && field === IF_MATCH_FIELD) return 412;
   if (code === 'RESOURCE_EXHAUSTED' && field === BODY_FIELD) return 413;
   return STATUS_OF_CODE[code];

@@ -50,7 +50,7 @@ export function addAgentRoutes(application: Application, context: RouteContext):
       });
       if (machine?.settings === undefined) throw new LmsError('INTERNAL', 'the registry sent no machine');
       return {
-        blockStream: await findEndpoint(machineId),
+        ...(await findEndpoints(machineId)),
         settings: settingsAnswer(machine.settings),
         desired: { paused: machine.paused },
         heartbeatSeconds: HEARTBEAT_SECONDS,
@@ -59,14 +59,16 @@ export function addAgentRoutes(application: Application, context: RouteContext):
   );
 
   /** Without staging-controller an agent keeps what it has: "none yet" is the safe answer, and the next heartbeat asks again. */
-  async function findEndpoint(machineId: string): Promise<HeartbeatAnswer['blockStream']> {
+  async function findEndpoints(
+    machineId: string,
+  ): Promise<Pick<HeartbeatAnswer, 'blockStream' | 'blockStreamAlternatives'>> {
     try {
-      const { endpoint } = await clients.staging.getEndpoint({ machineId });
-      return endpoint ?? null;
+      const { endpoint, alternatives } = await clients.staging.getEndpoint({ machineId });
+      return { blockStream: endpoint ?? null, blockStreamAlternatives: alternatives };
     } catch (thrown) {
       const error = toLmsError(thrown);
       logger.warn({ code: error.code, machineId }, `where the agent connects to is not known: ${error.message}`);
-      return null;
+      return { blockStream: null, blockStreamAlternatives: [] };
     }
   }
 
@@ -106,6 +108,7 @@ export function addAgentRoutes(application: Application, context: RouteContext):
         errorMessage: body.message ?? '',
         sequence: BigInt(body.sequence ?? 0),
         verifyReport: undefined,
+        sha256: '',
       });
       return {};
     },

@@ -92,6 +92,15 @@ function replicationTask(operation: Operation): ReplicationTask {
     machineId: operation.machineId,
     sequence: count(operation.sequence),
     ...(operation.diskId === '' ? {} : { diskId: operation.diskId }),
+    ...(kind === 'exportDisk' ? exportedPart(operation) : {}),
     ...(operation.traceparent === '' ? {} : { traceparent: operation.traceparent }),
+  };
+}
+
+function exportedPart({ checkpointId, offsetBytes, lengthBytes }: Operation) {
+  return {
+    ...(checkpointId === '' ? {} : { checkpointId }),
+    offsetBytes: count(offsetBytes),
+    ...(lengthBytes === 0n ? {} : { lengthBytes: count(lengthBytes) }),
   };
 }

@@ -116,6 +116,9 @@ export function addMachineRoutes(application: Application, { clients, logger }: 
         timeoutSeconds: 0,
         traceparent: activeTraceparent() ?? '',
         idempotencyKey: '',
+        checkpointId: '',
+        offsetBytes: 0n,
+        lengthBytes: 0n,
       });
       return reply.code(202).send({ operationId: operation?.operationId ?? '' });
     },

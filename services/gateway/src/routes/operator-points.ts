@@ -1,7 +1,6 @@
-/** Points in time: made, listed, verified, deleted, exported; and what became of each such request. */
+/** Points in time: made, listed, verified, deleted; and what became of each such request. */
 import {
   CreatePointRequest,
-  DiskId,
   IdOrName,
   MAXIMUM_OPERATION_TIMEOUT_SECONDS,
   Operation,
@@ -9,7 +8,6 @@ import {
   OperationId,
   PageQuery,
   PointPage,
-  Problem,
   SequenceParameter,
   WaitSeconds,
 } from '@lms/api';
@@ -17,10 +15,8 @@ import { LmsError } from '@lms/errors';
 import { Consistency, OperationKind } from '@lms/proto';
 import { activeTraceparent } from '@lms/telemetry';
 import { z } from 'zod';
-import { exportImage } from '../export/export-image.ts';
 import { accepted, answers } from '../http/answers.ts';
 import type { Application } from '../http/application.ts';
-import { callerSignal } from '../http/caller-signal.ts';
 import { operationAnswer } from '../translation/operation.ts';
 import { pointAnswer } from '../translation/point.ts';
 import { optionalText } from '../translation/values.ts';
@@ -31,7 +27,6 @@ import type { RouteContext } from './route-context.ts';
 const config = { access: 'operator' } as const;
 const MachineParameters = z.object({ idOrName: IdOrName });
 const PointParameters = MachineParameters.extend({ sequence: SequenceParameter });
-const DiskParameters = PointParameters.extend({ diskId: DiskId });
 const IdempotencyHeaders = z.object({
   'idempotency-key': z
     .string()
@@ -49,7 +44,7 @@ interface PointOperation {
 }
 
 export function addPointRoutes(application: Application, context: RouteContext): void {
-  const { clients, exchange, stopping, logger } = context;
+  const { clients, stopping } = context;
   const { registry } = clients;
 
   async function createOperation(request: PointOperation): Promise<OperationAccepted> {
@@ -62,6 +57,9 @@ export function addPointRoutes(application: Application, context: RouteContext):
       timeoutSeconds: request.timeoutSeconds,
       traceparent: activeTraceparent() ?? '',
       idempotencyKey: request.idempotencyKey ?? '',
+      checkpointId: '',
+      offsetBytes: 0n,
+      lengthBytes: 0n,
     });
     if (operation === undefined) throw new LmsError('INTERNAL', 'the registry made no operation');
     return { operationId: operation.operationId };
@@ -155,28 +153,6 @@ export function addPointRoutes(application: Application, context: RouteContext):
       const { operation, point } = await registry.getOperation({ ...params, waitMilliseconds }, settings);
       if (operation === undefined) throw new LmsError('INTERNAL', 'the registry sent no operation');
       return operationAnswer(operation, point);
-    },
-  );
-
-  application.get(
-    '/v1/machines/:idOrName/points/:sequence/disks/:diskId/image',
-    {
-      config,
-      schema: {
-        summary: 'The raw disk, as a stream; its SHA-256 is a trailer',
-        params: DiskParameters,
-        response: { '4xx': Problem, '5xx': Problem },
-      },
-    },
-    async ({ params }, reply) => {
-      try {
-        await exportImage({ clients, exchange }, params, reply.raw, AbortSignal.any([callerSignal(reply), stopping]));
-      } catch (error) {
-        // Until the first byte an error is a problem document; from then on the stream is cut off.
-        if (!reply.raw.headersSent) throw error;
-        logger.warn({ error }, 'an export was cut off');
-      }
-      reply.hijack();
     },
   );
 }

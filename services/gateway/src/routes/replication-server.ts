@@ -141,6 +141,7 @@ export function addReplicationServerRoutes(application: Application, context: Ro
         errorMessage: body.message ?? '',
         sequence: 0n,
         verifyReport: reportedVerification(body),
+        sha256: body.sha256 ?? '',
       });
       return {};
     },

@@ -19,6 +19,7 @@ export function operationAnswer(operation: ProtoOperation, point: ProtoPoint | u
     diskId: optionalText(operation.diskId),
     point: point === undefined ? null : pointAnswer(point),
     verifyReport: operation.verifyReport === undefined ? null : verifyAnswer(operation.verifyReport),
+    sha256: optionalText(operation.sha256),
   };
 }
 

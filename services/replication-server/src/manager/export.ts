@@ -1,96 +1,84 @@
 /**
- * A disk of a point in time as a stream of raw bytes, with its SHA-256. Blocks whose stored digest is that of zeros are not
- * read: an image is mostly holes.
+ * A disk of a point in time, or a part of it, as a stream of raw bytes. Every block is compared with its stored digest before
+ * it goes (R15), so rot never passes for data; blocks whose stored digest is that of zeros are not read: an image is mostly
+ * holes. The SHA-256 of the whole disk comes with it where it can (see `digest-trails.ts`).
  */
 import { createHash } from 'node:crypto';
-import type { Hash } from 'node:crypto';
-import { BLOCK_SIZE_BYTES, DIGEST_BYTES, countBlocks, createDigester, equalDigests } from '@lms/block-stream';
 import { LmsError } from '@lms/errors';
 import type { PointReader, StagingDisk } from '../store/staging-store.ts';
+import type { DigestState, DigestTrails } from './digest-trails.ts';
+import { DiskChunks } from './disk-chunks.ts';
 
-const BLOCKS_PER_CHUNK = 16;
-const CHUNK_BYTES = BLOCKS_PER_CHUNK * BLOCK_SIZE_BYTES;
-/** Digests that are fetched at once: 64 MiB of disk, 16 KiB. */
-const BLOCKS_PER_DIGEST_BATCH = 1_024;
+/** Gives the stream behind us a turn, and so the chance to be given up, while nothing is sent yet. */
+const NOTHING = new Uint8Array(0);
 
-export interface DiskExport {
-  readonly sizeBytes: number;
-  readonly body: AsyncIterable<Uint8Array>;
-  /** Hex; once the body has ended. */
-  sha256(): string;
+export interface ExportRequest {
+  readonly machineId: string;
+  readonly diskId: string;
+  /** What the point must be; undefined: whichever it is. */
+  readonly checkpointId?: string | undefined;
+  /** Default: 0. */
+  readonly offsetBytes?: number | undefined;
+  /** Default: up to the end. */
+  readonly lengthBytes?: number | undefined;
 }
 
-export function exportDisk(reader: PointReader, diskId: string, digestKey: Uint8Array): DiskExport {
-  const disk = reader.point.disks.find((candidate) => candidate.diskId === diskId);
-  if (disk === undefined) {
-    throw new LmsError('NOT_FOUND', `Point ${reader.point.sequence} has no disk ${diskId}`, { field: 'diskId' });
+export interface DiskExport {
+  /** Of `body`. */
+  readonly sizeBytes: number;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Hex, of `body`; once it has ended. */
+  sha256(): string;
+  /** Hex, of the whole disk; once `body` has ended. Null: not known here. */
+  wholeSha256(): string | null;
+}
+
+export function exportDisk(
+  reader: PointReader,
+  request: ExportRequest,
+  digestKey: Uint8Array,
+  trails: DigestTrails,
+): DiskExport {
+  const disk = findDisk(reader, request);
+  const { offsetBytes = 0, lengthBytes = disk.sizeBytes - offsetBytes } = request;
+  const endBytes = offsetBytes + lengthBytes;
+  if (lengthBytes < 0 || endBytes > disk.sizeBytes) {
+    throw new LmsError('INVALID_ARGUMENT', `Bytes ${offsetBytes} to ${endBytes} do not lie within disk ${disk.diskId}`);
   }
-  const hash = createHash('sha256');
+  const key = [request.machineId, reader.point.checkpointId, disk.diskId].join('\n');
+  const whole = endBytes === disk.sizeBytes ? trails.near(key, offsetBytes) : null;
+  // SHA-256 is most of what an export costs: where the part is the whole it is computed once.
+  const part = offsetBytes === 0 && whole !== null ? null : createHash('sha256');
+  const chunks = new DiskChunks(reader, disk, digestKey);
+  const body = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    if (whole !== null) yield* catchUp(chunks, whole, offsetBytes);
+    for await (const chunk of chunks.read(offsetBytes, endBytes)) {
+      part?.update(chunk);
+      whole?.update(chunk);
+      if (whole !== null) trails.keep(key, whole);
+      yield chunk;
+    }
+  };
   return {
-    sizeBytes: disk.sizeBytes,
-    body: readDisk(reader, disk, digestKey, hash),
-    sha256: () => hash.digest('hex'),
+    sizeBytes: lengthBytes,
+    body: body(),
+    sha256: () => part?.digest('hex') ?? whole?.hex() ?? '',
+    wholeSha256: () => (whole?.positionBytes === disk.sizeBytes ? whole.hex() : null),
   };
 }
 
-async function* readDisk(
-  reader: PointReader,
-  disk: StagingDisk,
-  digestKey: Uint8Array,
-  hash: Hash,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const chunks = new DiskChunks(reader, disk, digestKey);
-  // One chunk ahead: the disk works while the network takes the one before.
-  let ahead: Promise<Uint8Array> | null = chunks.read(0);
-  try {
-    for (let index = 0; ahead !== null; index += 1) {
-      const chunk: Uint8Array = await ahead;
-      ahead = index + 1 < chunks.count ? chunks.read(index + 1) : null;
-      // Its failure is seen when its turn comes; until then it must not count as unhandled.
-      ahead?.catch(() => undefined);
-      hash.update(chunk);
-      yield chunk;
-    }
-  } finally {
-    // Given up in the middle: the reader is closed behind us, so nothing may still use it.
-    await ahead?.catch(() => undefined);
+function findDisk({ point }: PointReader, { diskId, checkpointId }: ExportRequest): StagingDisk {
+  if (checkpointId !== undefined && checkpointId !== point.checkpointId) {
+    throw new LmsError('NOT_FOUND', `Point ${point.sequence} is another one than the one meant, which is gone`);
   }
+  const disk = point.disks.find((candidate) => candidate.diskId === diskId);
+  if (disk !== undefined) return disk;
+  throw new LmsError('NOT_FOUND', `Point ${point.sequence} has no disk ${diskId}`, { field: 'diskId' });
 }
 
-class DiskChunks {
-  readonly count: number;
-  readonly #reader: PointReader;
-  readonly #disk: StagingDisk;
-  readonly #blocks: number;
-  readonly #zeros = new Uint8Array(CHUNK_BYTES);
-  readonly #zeroDigests: Uint8Array;
-  #digests: Uint8Array = new Uint8Array(0);
-
-  constructor(reader: PointReader, disk: StagingDisk, digestKey: Uint8Array) {
-    this.#reader = reader;
-    this.#disk = disk;
-    this.#blocks = countBlocks(disk.sizeBytes);
-    this.count = Math.ceil(this.#blocks / BLOCKS_PER_CHUNK);
-    const zeroDigest = createDigester(digestKey).zeroDigest(BLOCK_SIZE_BYTES);
-    this.#zeroDigests = Buffer.concat(Array.from({ length: BLOCKS_PER_CHUNK }, () => zeroDigest));
-  }
-
-  /** In order, one at a time. */
-  async read(index: number): Promise<Uint8Array> {
-    const block = index * BLOCKS_PER_CHUNK;
-    const { diskIndex, sizeBytes } = this.#disk;
-    if (block % BLOCKS_PER_DIGEST_BATCH === 0) {
-      const blockCount = Math.min(BLOCKS_PER_DIGEST_BATCH, this.#blocks - block);
-      this.#digests = await this.#reader.digests(diskIndex, block, blockCount);
-    }
-    const start = (block % BLOCKS_PER_DIGEST_BATCH) * DIGEST_BYTES;
-    const offsetBytes = block * BLOCK_SIZE_BYTES;
-    const lengthBytes = Math.min(CHUNK_BYTES, sizeBytes - offsetBytes);
-    const digests = this.#digests.subarray(start, start + this.#zeroDigests.byteLength);
-    if (lengthBytes === CHUNK_BYTES && equalDigests(digests, this.#zeroDigests)) return this.#zeros;
-    // A buffer of its own each time: the stream behind us may still hold the one before.
-    const chunk = Buffer.allocUnsafeSlow(lengthBytes);
-    await this.#reader.read(diskIndex, offsetBytes, chunk);
-    return chunk;
+async function* catchUp(chunks: DiskChunks, whole: DigestState, offsetBytes: number): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks.read(whole.positionBytes, offsetBytes)) {
+    whole.update(chunk);
+    yield NOTHING;
   }
 }

@@ -1,10 +1,14 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ReplicationTask, TaskResult } from '@lms/api';
 import { BLOCK_SIZE_BYTES, createDigester } from '@lms/block-stream';
 import { LmsError } from '@lms/errors';
 import { createMemoryStore } from '../../test/memory-store.ts';
 import type { MemoryStore } from '../../test/memory-store.ts';
+import { ExportHolds } from './export-holds.ts';
 import { Tasks } from './tasks.ts';
 
 const SIZE_BYTES = 40 * BLOCK_SIZE_BYTES + 512;
@@ -21,6 +25,9 @@ let deleted: string[];
 let ending: AbortController;
 let tasks: Tasks;
 let receiptOf: (body: Buffer) => string;
+let folder: string;
+let holds: ExportHolds;
+let kept: number[];
 
 beforeEach(() => {
   results = new Map();
@@ -32,6 +39,15 @@ beforeEach(() => {
   ending = new AbortController();
   receiptOf = (body) => createHash('sha256').update(body).digest('hex');
   store = createMemoryStore();
+  folder = mkdtempSync(join(tmpdir(), 'lms-tasks-'));
+  holds = new ExportHolds({ file: join(folder, 'exports.json'), onFailure: (error) => refusals.push(error) });
+  kept = [];
+  store.keepPoint = (sequence) => {
+    kept.push(sequence);
+    return () => {
+      kept = kept.filter((other) => other !== sequence);
+    };
+  };
   const digests = createDigester(store.digestKey).digestBlocks(image);
   store.openPoint = (sequence) =>
     Promise.resolve({
@@ -73,12 +89,20 @@ beforeEach(() => {
       },
     },
     store: () => Promise.resolve(store),
+    holds,
     onDeleted: (machineId) => deleted.push(machineId),
     onFinished: () => undefined,
     signal: ending.signal,
   });
 });
-afterEach(() => ending.abort());
+afterEach(async () => {
+  ending.abort();
+  holds[Symbol.dispose]();
+  await holds.idle();
+  rmSync(folder, { recursive: true });
+});
+
+const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
 function task(kind: ReplicationTask['kind'], id: string, diskId = 'd'): ReplicationTask {
   return { id, kind, machineId: 'm', sequence: 1, diskId };
@@ -87,7 +111,7 @@ function task(kind: ReplicationTask['kind'], id: string, diskId = 'd'): Replicat
 test('an export sends the disk bit for bit, does not read its holes, and gives its reader back', async () => {
   tasks.update([task('export', 'e')]);
   await tasks.idle();
-  expect(results.get('e')).toEqual({ state: 'succeeded' });
+  expect(results.get('e')).toEqual({ state: 'succeeded', sha256: sha256(image) });
   expect(uploaded[0]?.equals(image)).toBe(true);
   expect(readOffsets).toEqual([0, 32]);
   expect(closedReaders).toBe(1);
@@ -100,6 +124,65 @@ test('an export fails when the manager received other bytes, when there is no su
   expect(results.get('other-bytes')).toMatchObject({ state: 'failed', code: 'DATA_LOSS' });
   expect(results.get('no-disk')).toMatchObject({ state: 'failed', code: 'NOT_FOUND' });
   expect(closedReaders).toBe(2);
+});
+
+test('a part is sent as it was asked for, and the end of a disk brings the SHA-256 of the whole', async () => {
+  const offsets = [0, 1, 65_536, 1_048_577, 17 * BLOCK_SIZE_BYTES + 3, SIZE_BYTES - 1, SIZE_BYTES];
+  for (const offsetBytes of offsets) {
+    const id = `from-${offsetBytes}`;
+    tasks.update([{ ...task('export', id), checkpointId: 'c', offsetBytes }]);
+    await tasks.idle();
+    expect(results.get(id)).toEqual({ state: 'succeeded', sha256: sha256(image) });
+    expect(uploaded.at(-1)?.equals(image.subarray(offsetBytes))).toBe(true);
+  }
+  tasks.update([{ ...task('export', 'middle'), offsetBytes: 1_000, lengthBytes: 2_000_000 }]);
+  await tasks.idle();
+  expect(results.get('middle')).toEqual({ state: 'succeeded' });
+  expect(uploaded.at(-1)?.equals(image.subarray(1_000, 2_001_000))).toBe(true);
+});
+
+test('a part of another point than the one meant, or behind the end, is refused', async () => {
+  tasks.update([{ ...task('export', 'other'), checkpointId: 'before' }]);
+  tasks.update([{ ...task('export', 'behind'), offsetBytes: SIZE_BYTES, lengthBytes: 1 }]);
+  await tasks.idle();
+  expect(results.get('other')).toMatchObject({ state: 'failed', code: 'NOT_FOUND' });
+  expect(results.get('behind')).toMatchObject({ state: 'failed', code: 'INVALID_ARGUMENT' });
+  expect(uploaded).toEqual([]);
+});
+
+test('a rotten block is not sent: the export fails, and says where', async () => {
+  const openPoint = store.openPoint.bind(store);
+  store.openPoint = async (sequence) => {
+    const reader = await openPoint(sequence);
+    return {
+      ...reader,
+      read: async (disk, offsetBytes, target) => {
+        await reader.read(disk, offsetBytes, target);
+        if (offsetBytes === 32 * BLOCK_SIZE_BYTES) target.fill(0, 5 * BLOCK_SIZE_BYTES, 5 * BLOCK_SIZE_BYTES + 9);
+      },
+    };
+  };
+  tasks.update([task('export', 'e')]);
+  await tasks.idle();
+  expect(results.get('e')).toMatchObject({ code: 'DATA_LOSS', message: expect.stringContaining(`${37 * 65_536}`) });
+});
+
+test('a point whose export broke off is kept until somebody deletes it; one whose export ended is not', async () => {
+  receiptOf = () => 'ff'.repeat(32);
+  tasks.update([task('export', 'broken')]);
+  await tasks.idle();
+  expect(kept).toEqual([1]);
+  receiptOf = sha256;
+  store.deletePoint = () => {
+    expect(kept).toEqual([]);
+    return Promise.resolve();
+  };
+  tasks.update([task('delete', 'gone')]);
+  await tasks.idle();
+  expect(results.get('gone')).toEqual({ state: 'succeeded' });
+  tasks.update([task('export', 'whole')]);
+  await tasks.idle();
+  expect([results.get('whole')?.state, kept]).toEqual(['succeeded', []]);
 });
 
 test('a task runs once however often it is listed, and its result is repeated until it was taken', async () => {

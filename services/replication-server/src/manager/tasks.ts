@@ -8,7 +8,10 @@ import type { ReplicationServerApi, ReplicationTask, TaskResult } from '@lms/api
 import { LmsError, toLmsError } from '@lms/errors';
 import { BackOff, pause } from '@lms/service';
 import type { StagingStore } from '../store/staging-store.ts';
+import { DigestTrails } from './digest-trails.ts';
+import type { ExportHolds } from './export-holds.ts';
 import { exportDisk } from './export.ts';
+import type { DiskExport } from './export.ts';
 
 const BACK_OFF = { firstMilliseconds: 500, longestMilliseconds: 15_000 };
 /** Codes by which the manager says that it wants no result (any more). */
@@ -19,6 +22,7 @@ const MAXIMUM_AT_ONCE: Readonly<Record<ReplicationTask['kind'], number>> = { ver
 export interface TasksOptions {
   readonly api: Pick<ReplicationServerApi, 'taskResult' | 'uploadExport'>;
   readonly store: (machineId: string) => Promise<StagingStore>;
+  readonly holds: ExportHolds;
   /** Points of this machine were deleted. */
   readonly onDeleted: (machineId: string) => void;
   readonly onFinished: (task: ReplicationTask, error: LmsError | null) => void;
@@ -27,6 +31,7 @@ export interface TasksOptions {
 
 export class Tasks {
   readonly #options: TasksOptions;
+  readonly #trails = new DigestTrails();
   /** Known ones, under way or waiting for the manager to forget them. */
   readonly #known = new Map<string, Promise<void>>();
   readonly #waiting: ReplicationTask[] = [];
@@ -95,12 +100,12 @@ export class Tasks {
         await this.#deletePoint(store, task);
         return {};
       case 'export':
-        await this.#export(store, task);
-        return {};
+        return this.#export(store, task);
     }
   }
 
   async #deletePoint(store: StagingStore, task: ReplicationTask): Promise<void> {
+    this.#options.holds.release(task.machineId, task.sequence);
     try {
       await store.deletePoint(task.sequence);
     } catch (thrown) {
@@ -110,19 +115,35 @@ export class Tasks {
     this.#options.onDeleted(task.machineId);
   }
 
-  async #export(store: StagingStore, task: ReplicationTask): Promise<void> {
+  async #export(store: StagingStore, task: ReplicationTask): Promise<Partial<TaskResult>> {
     const reader = await store.openPoint(task.sequence);
     try {
-      const image = exportDisk(reader, task.diskId ?? '', store.digestKey);
-      const { sizeBytes, body } = image;
-      const receipt = await this.#options.api.uploadExport(task.id, sizeBytes, body, this.#options.signal);
-      if (receipt.sha256 === image.sha256() && receipt.sizeBytes === sizeBytes) return;
-      throw new LmsError('DATA_LOSS', 'The manager received other bytes than were sent', {
-        action: 'Export again; if it happens again, look for a proxy that changes bodies.',
-      });
+      const request = { ...task, diskId: task.diskId ?? '' };
+      const image = exportDisk(reader, request, store.digestKey, this.#trails);
+      const { checkpointId } = reader.point;
+      const { machineId, sequence, diskId } = request;
+      const ended = await this.#options.holds.begin(store, { machineId, sequence, checkpointId, diskId });
+      try {
+        await this.#upload(task, image);
+        ended(false);
+      } catch (thrown) {
+        ended(true);
+        throw thrown;
+      }
+      const sha256 = image.wholeSha256();
+      return sha256 === null ? {} : { sha256 };
     } finally {
       await reader.close();
     }
+  }
+
+  async #upload(task: ReplicationTask, image: DiskExport): Promise<void> {
+    const { sizeBytes, body } = image;
+    const receipt = await this.#options.api.uploadExport(task.id, sizeBytes, body, this.#options.signal);
+    if (receipt.sha256 === image.sha256() && receipt.sizeBytes === sizeBytes) return;
+    throw new LmsError('DATA_LOSS', 'The manager received other bytes than were sent', {
+      action: 'Export again; if it happens again, look for a proxy that changes bodies.',
+    });
   }
 
   async #report(task: ReplicationTask, result: TaskResult): Promise<void> {

@@ -211,6 +211,13 @@ export class MachineStore implements StagingStore {
     }
   }
 
+  keepPoint(sequence: number): () => void {
+    this.#check();
+    const { points } = this.#parts;
+    points.find(sequence);
+    return points.use(sequence);
+  }
+
   deletePoint(sequence: number): Promise<void> {
     return this.#delete('deleting a point in time', async () => {
       const { points } = this.#parts;

@@ -1,10 +1,11 @@
 /**
- * What a release leaves behind when Helm has removed its own: the objects that staging-controller made for machines, and
- * the Secrets of `ensure`. Volumes and Secrets are kept unless told, since a volume without the manager's CA is of no use:
+ * What a release leaves behind when Helm has removed its own: the objects that staging-controller made for machines and
+ * its lease, and the Secrets of `ensure`. Volumes and Secrets are kept unless told, since a volume without the manager's CA is of no use:
  * a later release of the same name takes both up again.
  */
 import {
   AppsV1Api,
+  CoordinationV1Api,
   CoreV1Api,
   CustomObjectsApi,
   NetworkingV1Api,
@@ -109,6 +110,7 @@ async function remove(kind: Kind, name: string): Promise<boolean> {
 /** In the order of their removal: first what makes pods, then what they need. */
 function kindsOf(config: KubeConfig, core: CoreV1Api, { namespace, tlsRouteVersion }: RemovalScope): readonly Kind[] {
   const apps = config.makeApiClient(AppsV1Api);
+  const coordination = config.makeApiClient(CoordinationV1Api);
   const networking = config.makeApiClient(NetworkingV1Api);
   const custom = config.makeApiClient(CustomObjectsApi);
   const [group = '', version = ''] = (tlsRouteVersion ?? '').split('/');
@@ -156,6 +158,13 @@ function kindsOf(config: KubeConfig, core: CoreV1Api, { namespace, tlsRouteVersi
       isData: false,
       list: (labelSelector) => networking.listNamespacedNetworkPolicy({ namespace, labelSelector }),
       remove: (name) => networking.deleteNamespacedNetworkPolicy({ namespace, name }),
+    },
+    {
+      name: 'lease',
+      labels: STAGING,
+      isData: false,
+      list: (labelSelector) => coordination.listNamespacedLease({ namespace, labelSelector }),
+      remove: (name) => coordination.deleteNamespacedLease({ namespace, name }),
     },
     { ...secrets, labels: STAGING, isData: false },
     { ...claims, labels: STAGING },

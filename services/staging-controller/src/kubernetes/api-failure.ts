@@ -30,6 +30,15 @@ export function isApiFailure(thrown: unknown, status: number): thrown is ApiFail
   return thrown instanceof ApiFailure && thrown.status === status;
 }
 
+/** What to do about a refusal that waiting does not mend; empty: it may. `needed`: which rights, on what. */
+export function adviceFor({ code }: LmsError, needed: string): string {
+  if (code === 'PERMISSION_DENIED') return `. Grant ${needed} in the Role of staging-controller's service account`;
+  if (code === 'UNAUTHENTICATED') {
+    return ". The API server does not know who asks: see the pod's service account and its mounted token";
+  }
+  return '';
+}
+
 function parseStatus(body: string): z.infer<typeof STATUS> {
   try {
     return STATUS.parse(JSON.parse(body));

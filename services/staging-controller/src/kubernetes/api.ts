@@ -7,8 +7,11 @@ import type { RequestLimiter } from './request-limiter.ts';
 import { pathOf, type ApiObject, type Manifest, type Resource } from './resource.ts';
 
 const PAGE_SIZE = 500;
-/** The server ends a watch after this, and the next goes on where it ended. */
-const WATCH_SECONDS = 300;
+/**
+ * The server ends a watch after this, and the next goes on where it ended: before its silence would count as death, since
+ * of events there are no bookmarks (the API server keeps no cache of them).
+ */
+const WATCH_SECONDS = 120;
 
 export interface ListPage {
   readonly items: readonly ApiObject[];
@@ -41,6 +44,11 @@ export class KubernetesApi {
   /** Objects written and deleted through this client since it was made. */
   get writes(): number {
     return this.#writes;
+  }
+
+  /** What the server says of itself: which groups, versions and kinds it has. */
+  describe(path: string, signal: AbortSignal): Promise<unknown> {
+    return this.#connection.send({ method: 'GET', path, signal });
   }
 
   /** Page by page. */

@@ -1,7 +1,8 @@
 /** What the cluster shows now, by machine. One list and one watch for each kind; every replica has the whole picture. */
+import { toLmsError } from '@lms/errors';
 import { combineHealth, type Health } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
-import type { KubernetesApi } from './api.ts';
+import type { KubernetesApi, Selection } from './api.ts';
 import {
   keepClaim,
   keepObject,
@@ -19,16 +20,19 @@ import { releaseSelector } from './names.ts';
 import { keyOf, type ObservedMachine } from './plan-machine.ts';
 import {
   EVENT,
+  GATEWAY_API_GROUP,
   NETWORK_POLICY,
   POD,
   SECRET,
   SERVICE,
   STATEFUL_SET,
+  TLS_ROUTES,
   tlsRoute,
   VOLUME_CLAIM,
   type ApiObject,
   type Resource,
 } from './resource.ts';
+import { findServedVersion } from './served-kinds.ts';
 import type { KubernetesSettings } from './settings.ts';
 import { WatchedKind } from './watched-kind.ts';
 
@@ -50,7 +54,9 @@ export interface ClusterViewOptions {
 }
 
 export class ClusterView {
-  readonly routeResource: Resource | null;
+  #routeResource: Resource | null;
+  /** Routes that an earlier exposure made, and that nobody wants now; null: this cluster has no such kind. */
+  #leftovers: WatchedKind<KeptObject> | null = null;
   readonly #options: ClusterViewOptions;
   readonly #machines = new Map<string, MachineObjects>();
   readonly #kinds: readonly WatchedKind<KeptObject>[];
@@ -61,7 +67,7 @@ export class ClusterView {
   constructor(options: ClusterViewOptions) {
     this.#options = options;
     const { settings } = options;
-    this.routeResource = settings.exposure.mode === 'tlsroute' ? tlsRoute(settings.exposure.apiVersion) : null;
+    this.#routeResource = settings.exposure.mode === 'tlsroute' ? tlsRoute(settings.exposure.apiVersion) : null;
     this.#kinds = [
       this.#watched(VOLUME_CLAIM, keepClaim),
       this.#watched(STATEFUL_SET, keepStatefulSet),
@@ -69,9 +75,7 @@ export class ClusterView {
       this.#watched(SERVICE, keepService),
       this.#watched(NETWORK_POLICY, (object) => keepObject('NetworkPolicy', object)),
       this.#watched(POD, keepPod),
-      ...(this.routeResource === null
-        ? []
-        : [this.#watched(this.routeResource, (object) => keepObject('TLSRoute', object))]),
+      ...(this.#routeResource === null ? [] : [this.#watchedRoutes(this.#routeResource)]),
     ];
     this.#events = new WatchedKind<KeptWarning>({
       api: options.api,
@@ -93,7 +97,32 @@ export class ClusterView {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([...this.#kinds.map((kind) => kind.run(signal)), this.#events.run(signal)]);
+    const leftovers = this.#routeResource === null ? this.#watchLeftovers(signal) : Promise.resolve();
+    await Promise.all([...this.#kinds.map((kind) => kind.run(signal)), this.#events.run(signal), leftovers]);
+  }
+
+  /** Null: none can be there. */
+  get routeResource(): Resource | null {
+    return this.#routeResource;
+  }
+
+  /** Nothing waits for this, and what it cannot do is no trouble: most clusters have never had a route. */
+  async #watchLeftovers(signal: AbortSignal): Promise<void> {
+    const { api, logger } = this.#options;
+    try {
+      const apiVersion = await findServedVersion(api, GATEWAY_API_GROUP, TLS_ROUTES, signal);
+      if (apiVersion === null) return;
+      const resource = tlsRoute(apiVersion);
+      // Asked once whether it may be seen at all.
+      for await (const _page of api.list(resource, this.#selection, signal)) break;
+      this.#routeResource = resource;
+      this.#leftovers = this.#watchedRoutes(resource);
+    } catch (thrown) {
+      const { code, message } = toLmsError(thrown);
+      if (!signal.aborted) logger.info({ code }, `routes of an earlier exposure are not looked for: ${message}`);
+      return;
+    }
+    await this.#leftovers.run(signal);
   }
 
   /** Machines that have any object here. */
@@ -135,12 +164,20 @@ export class ClusterView {
     this.#kinds.find(({ kind }) => kind === resource.kind)?.put(object);
   }
 
+  get #selection(): Selection {
+    return { labelSelector: releaseSelector(this.#options.settings) };
+  }
+
+  #watchedRoutes(resource: Resource): WatchedKind<KeptObject> {
+    return this.#watched(resource, (object) => keepObject('TLSRoute', object));
+  }
+
   #watched<Kept extends KeptObject>(resource: Resource, keep: (object: ApiObject) => Kept): WatchedKind<KeptObject> {
     return new WatchedKind<KeptObject>({
       api: this.#options.api,
       logger: this.#options.logger,
       resource,
-      selection: { labelSelector: releaseSelector(this.#options.settings) },
+      selection: this.#selection,
       keep,
       onChange: (after, before, ours) => this.#changed(after, before, ours),
     });

@@ -13,7 +13,7 @@ import { ApiFailure } from './api-failure.ts';
 const CREDENTIALS_FRESH_MILLISECONDS = 30_000;
 const REQUEST_TIMEOUT_MILLISECONDS = 20_000;
 const CONNECT_TIMEOUT_MILLISECONDS = 5_000;
-/** The server sends a bookmark every minute: a watch that is silent for longer is dead. */
+/** The server ends a watch before that: one that is silent for longer is dead. */
 const WATCH_SILENCE_MILLISECONDS = 150_000;
 /** Writers, renewal of the lease, and a watch for each kind, with some to spare. */
 const CONNECTIONS_MAX = 96;
@@ -38,12 +38,26 @@ interface Credentials {
   readonly readAt: number;
 }
 
+/** What the library falls back to when it finds nothing at all. */
+const NOWHERE = 'http://localhost:8080';
+
 /** From KUBECONFIG, ~/.kube/config, or the pod's service account, in this order. */
 export async function loadKubeConfig(): Promise<KubeConfig> {
   const { KubeConfig: Config } = await import('@kubernetes/client-node');
   const config = new Config();
   config.loadFromDefault();
+  if (config.getCurrentCluster()?.server === NOWHERE) throw noCluster();
   return config;
+}
+
+function noCluster(): LmsError {
+  return new LmsError(
+    'INVALID_ARGUMENT',
+    'no cluster is configured: there is no service account token and no kubeconfig',
+    {
+      action: 'Run this in a pod whose service account token is mounted, or set KUBECONFIG.',
+    },
+  );
 }
 
 export class ApiConnection {
@@ -117,11 +131,7 @@ export class ApiConnection {
 
   get #server(): string {
     const cluster = this.#config.getCurrentCluster();
-    if (cluster === null) {
-      throw new LmsError('INVALID_ARGUMENT', 'no cluster is configured', {
-        action: 'Run this in a pod, or set KUBECONFIG.',
-      });
-    }
+    if (cluster === null) throw noCluster();
     return cluster.server;
   }
 

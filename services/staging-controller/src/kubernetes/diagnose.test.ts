@@ -22,8 +22,8 @@ function look(
   return diagnose({ observed: { ...RUNNING, ...observed }, warnings, changeFailure, wantsPolicy: true, now: NOW });
 }
 
-function warning(objectKind: string, reason: string, message: string): KeptWarning {
-  return { machineId: MACHINE, objectKind, reason, message, at: NOW };
+function warning(objectKind: string, reason: string, message: string, objectUid = ''): KeptWarning {
+  return { machineId: MACHINE, objectKind, objectUid, reason, message, at: NOW };
 }
 
 function failed(objectKind: string, message: string): ChangeFailure {
@@ -115,9 +115,32 @@ const POD_TROUBLES: readonly Case[] = [
   {
     name: 'a node that is gone',
     observed: { pod: pod({ deleting: true, deletingSince: new Date('2026-11-24T12:00:00Z') }) },
-    says: ['node node-1 does not confirm', 'kubectl delete node node-1'],
+    says: ['node node-1 does not confirm', 'kubectl delete node node-1', 'node.kubernetes.io/out-of-service'],
+  },
+  {
+    name: 'a node that is silent',
+    observed: { pod: pod({ ready: false, nodeLost: true }) },
+    says: ['node node-1, which pod', 'does not answer', 'goes on', 'kubectl delete node node-1'],
+  },
+  {
+    name: 'a volume that hangs on the node before',
+    observed: { pod: { ...PENDING, nodeName: 'node-2' } },
+    warnings: [warning('Pod', 'FailedAttachVolume', 'Multi-Attach error for volume "pvc-1"', 'uid of Pod')],
+    says: ['Multi-Attach error for volume "pvc-1"', 'still attached to the node that the pod before ran on'],
   },
 ];
+
+test('a server whose node is silent does not count as running, and one that is ending is given its time', () => {
+  expect(look({ pod: pod({ ready: false, nodeLost: true }) }).running).toBe(false);
+  const justNow = pod({ deleting: true, deletingSince: new Date(NOW.getTime() - 60_000) });
+  expect(look({ pod: justNow })).toMatchObject({ running: false, failure: null });
+});
+
+test('what was wrong with the pod before says nothing about this one', () => {
+  const waiting = { reason: 'ContainerCreating', message: '' };
+  const before = warning('Pod', 'FailedMount', 'timed out', 'uid of another one');
+  expect(look({ pod: { ...PENDING, nodeName: 'node-1', waiting } }, [before]).failure).toBeNull();
+});
 
 test.each(POD_TROUBLES)('$name is told in words that say what to do', ({ observed, warnings, says }) => {
   const { failure, stagingError } = look(observed, warnings);

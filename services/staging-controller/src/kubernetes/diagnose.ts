@@ -42,7 +42,7 @@ export function diagnose(input: DiagnosisInput): DriverServer {
   return {
     stagingError: staging?.message ?? null,
     stagingLost: claim?.phase === 'Lost',
-    running: pod !== null && pod.startedAt !== null && !pod.deleting,
+    running: pod !== null && pod.startedAt !== null && !pod.deleting && !pod.nodeLost,
     startedAt: pod?.startedAt ?? null,
     failure: failure ?? staging,
     attempt: changeFailure?.attempt ?? (pod?.restarts ?? 0) + 1,
@@ -125,17 +125,31 @@ function podTrouble(input: DiagnosisInput): Trouble | null {
       message: `pod ${pod.name} was ended by its node (${reason}): ${pod.message || 'no reason given'}. Another one is made`,
     };
   }
+  if (pod.nodeLost) return silentNode(pod);
   if (pod.unschedulable !== null && pod.nodeName === '') return unschedulable(pod, pod.unschedulable);
   if (pod.waiting !== null) return waitingContainer(pod, pod.waiting, warnings);
-  if (pod.startedAt === null && pod.lastTermination !== null) return ended(pod, pod.lastTermination);
-  return null;
+  if (pod.startedAt !== null) return null;
+  // Kubelet says nothing of containers before it has the volumes, or nothing at all.
+  return pod.lastTermination === null ? missingMount(pod, warnings) : ended(pod, pod.lastTermination);
+}
+
+/** Two pods must never write one volume: what Kubernetes waits for here, nobody should hurry without looking. */
+function releaseNode(nodeName: string): string {
+  return `Once it is certain that the node is off: kubectl delete node ${nodeName} if it is gone for good, or kubectl taint node ${nodeName} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute if it comes back later`;
+}
+
+function silentNode({ name, nodeName }: KeptPod): Trouble {
+  return {
+    code: 'FAILED_PRECONDITION',
+    message: `node ${nodeName}, which pod ${name} runs on, does not answer. When it is back the replication server goes on; after some minutes (tolerations) another pod is asked for. ${releaseNode(nodeName)}`,
+  };
 }
 
 function endingPod(pod: KeptPod, now: Date): Trouble | null {
   if (pod.deletingSince === null || now.getTime() - pod.deletingSince.getTime() < ENDING_MILLISECONDS) return null;
   return {
     code: 'FAILED_PRECONDITION',
-    message: `node ${pod.nodeName} does not confirm that pod ${pod.name} has ended, and until then no other is started. If the node is gone for good: kubectl delete node ${pod.nodeName}`,
+    message: `node ${pod.nodeName} does not confirm that pod ${pod.name} has ended, and until then no other is started. ${releaseNode(pod.nodeName)}`,
   };
 }
 
@@ -179,12 +193,17 @@ function waitingContainer(
     return { code: 'FAILED_PRECONDITION', message: `the container of pod ${pod.name} cannot be made: ${message}` };
   }
   // ContainerCreating, PodInitializing: usual, unless a volume is not to be had.
-  const told = newest(warnings, 'Pod', MOUNT_REASONS);
+  return missingMount(pod, warnings);
+}
+
+function missingMount(pod: KeptPod, warnings: readonly KeptWarning[]): Trouble | null {
+  const ofThisPod = warnings.filter(({ objectUid }) => objectUid === '' || objectUid === pod.uid);
+  const told = newest(ofThisPod, 'Pod', MOUNT_REASONS);
   if (told === null) return null;
-  return {
-    code: 'FAILED_PRECONDITION',
-    message: `pod ${pod.name} waits (${told.reason}): ${told.message}. See kubectl describe pod ${pod.name}`,
-  };
+  const advice = told.message.includes('Multi-Attach')
+    ? 'Its volume is still attached to the node that the pod before ran on. Kubernetes takes it from there in some minutes; see kubectl get volumeattachments'
+    : `See kubectl describe pod ${pod.name}`;
+  return { code: 'FAILED_PRECONDITION', message: `pod ${pod.name} waits (${told.reason}): ${told.message}. ${advice}` };
 }
 
 function ended(pod: KeptPod, { exitCode, reason, failure }: KeptTermination): Trouble {

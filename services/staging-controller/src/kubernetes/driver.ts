@@ -15,10 +15,10 @@ import { KubernetesApi } from './api.ts';
 import { ClusterView } from './cluster-view.ts';
 import { ApiConnection } from './connection.ts';
 import { diagnose } from './diagnose.ts';
-import { endpointOf, routeOf } from './exposure.ts';
+import { endpointsOf, routeOf } from './exposure.ts';
 import { DEFAULT_LEASE_TIMES, LeaderElection, type LeaseTimes } from './lease.ts';
 import type { BootstrapToken } from './manifests.ts';
-import { blockStreamName, serverNameOf } from './names.ts';
+import { blockStreamName, controllerLabels, serverNameOf } from './names.ts';
 import { Reconciler } from './reconciler.ts';
 import { RequestLimiter } from './request-limiter.ts';
 import type { KubernetesSettings } from './settings.ts';
@@ -92,6 +92,7 @@ export class KubernetesDriver implements StagingDriver {
     this.#election = new LeaderElection({
       api: this.#api,
       name: `${settings.fullName}-staging-controller`,
+      labels: controllerLabels(settings),
       identity,
       times: leaseTimes,
       logger,
@@ -158,11 +159,13 @@ export class KubernetesDriver implements StagingDriver {
     });
   }
 
-  endpointOf(name: string, reported: ServerAddress): Endpoint | null {
+  endpointsOf(name: string, reported: ServerAddress): readonly Endpoint[] {
     const machineId = machineOfServer(name);
     // Not one of ours: of the time before this driver.
-    if (machineId === null) return { host: reported.address, port: reported.port };
-    return endpointOf(this.#settings, machineId, this.#view.observe(machineId));
+    if (machineId === null) return [{ host: reported.address, port: reported.port }];
+    // Half of the addresses would take agents away from the other half; of none, they keep what they have.
+    const services = this.#view.synced ? this.#view.observe(machineId).services : [];
+    return endpointsOf(this.#settings, machineId, { services });
   }
 
   routes(): readonly Route[] {
@@ -218,12 +221,13 @@ export class KubernetesDriver implements StagingDriver {
 
   #reportCluster(): ComponentReport {
     const { healthy, detail } = this.#view.health();
-    const holder = this.#election.holder;
+    const { holder, failure } = this.#election;
+    const led = holder === null ? 'no staging-controller leads' : `${holder} leads`;
     return {
       name: 'kubernetes',
       pid: undefined,
-      healthy: healthy && holder !== null,
-      detail: detail ?? (holder === null ? 'no staging-controller leads' : `${holder} leads`),
+      healthy: healthy && failure === null && holder !== null,
+      detail: detail ?? failure ?? led,
     };
   }
 

@@ -1,24 +1,39 @@
 /** Where the block stream of a machine is reached, from outside and from the router. Pure. */
 import type { Route } from '@lms/proto';
 import type { Endpoint } from '../driver.ts';
-import { BLOCK_STREAM_PORT, objectName, publicServiceName } from './names.ts';
+import type { KeptService } from './kept.ts';
+import { addressServiceName, BLOCK_STREAM_PORT, objectName, type AddressKind } from './names.ts';
 import type { ObservedMachine } from './plan-machine.ts';
 import type { KubernetesSettings } from './settings.ts';
 
-/** What agents connect to; null: there is no address yet. */
-export function endpointOf(
+/** What agents connect to, in the order to try; empty: there is no address yet. */
+export function endpointsOf(
   settings: KubernetesSettings,
   machineId: string,
-  { services }: ObservedMachine,
-): Endpoint | null {
+  { services }: Pick<ObservedMachine, 'services'>,
+): readonly Endpoint[] {
   const { exposure } = settings;
-  if (exposure.mode === 'router' || exposure.mode === 'tlsroute') return exposure.advertise;
-  const service = services.find(({ name }) => name === publicServiceName(settings, machineId));
-  if (service === undefined) return null;
-  if (exposure.mode === 'nodePort') {
-    return service.nodePort === null ? null : { host: exposure.advertise.host, port: service.nodePort };
-  }
-  return service.externalHost === null ? null : { host: service.externalHost, port: BLOCK_STREAM_PORT };
+  const find = (kind: AddressKind): KeptService | undefined =>
+    services.find(({ name }) => name === addressServiceName(settings, machineId, kind));
+  const inOrder = exposure.prefer === 'public' ? (['public', 'private'] as const) : (['private', 'public'] as const);
+  return inOrder
+    .map((kind): Endpoint | null => {
+      switch (exposure.mode) {
+        case 'router':
+        case 'tlsroute':
+          return exposure.advertise[kind];
+        case 'nodePort': {
+          const address = exposure.advertise[kind];
+          const port = find('public')?.nodePort ?? null;
+          return address === null || port === null ? null : { host: address.host, port };
+        }
+        case 'loadBalancer': {
+          const host = exposure[kind] === null ? null : (find(kind)?.externalHost ?? null);
+          return host === null ? null : { host, port: BLOCK_STREAM_PORT };
+        }
+      }
+    })
+    .filter((endpoint) => endpoint !== null);
 }
 
 /** Null: there is no Service to send anybody to. */

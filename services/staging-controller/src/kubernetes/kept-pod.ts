@@ -30,6 +30,8 @@ export interface KeptPod extends KeptObject {
   /** When its end was asked for; null: it was not. */
   readonly deletingSince: Date | null;
   readonly ready: boolean;
+  /** Its node does not answer any more; what else stands here is what it said last. */
+  readonly nodeLost: boolean;
   /** Why it has no node; null: it has one, or nobody has looked yet. */
   readonly unschedulable: string | null;
   readonly waiting: { readonly reason: string; readonly message: string } | null;
@@ -42,6 +44,8 @@ export interface KeptPod extends KeptObject {
 export interface KeptWarning {
   readonly machineId: string;
   readonly objectKind: string;
+  /** Empty: whoever told it did not say. Pods of one machine have one name after the other. */
+  readonly objectUid: string;
   readonly reason: string;
   readonly message: string;
   readonly at: Date;
@@ -81,7 +85,7 @@ interface PodObject extends ApiObject {
 
 interface EventObject extends ApiObject {
   readonly metadata?: ApiObject['metadata'] & { readonly creationTimestamp?: string };
-  readonly involvedObject?: { readonly kind?: string; readonly name?: string };
+  readonly involvedObject?: { readonly kind?: string; readonly name?: string; readonly uid?: string };
   readonly reason?: string;
   readonly message?: string;
   readonly lastTimestamp?: string | null;
@@ -94,6 +98,7 @@ export function keepPod(object: ApiObject): KeptPod {
   const scheduled = condition('PodScheduled');
   const container = status.containerStatuses?.[0];
   const waiting = container?.state?.waiting;
+  const ready = condition('Ready');
   const ended = container?.lastState?.terminated ?? container?.state?.terminated;
   return {
     ...keepObject('Pod', object),
@@ -103,7 +108,9 @@ export function keepPod(object: ApiObject): KeptPod {
     address: status.podIP ?? '',
     nodeName: spec?.nodeName ?? '',
     deletingSince: instant(metadata?.deletionTimestamp),
-    ready: condition('Ready')?.status === 'True',
+    ready: ready?.status === 'True',
+    // Kubelet gives a reason for its "not ready"; the controller of nodes, which speaks for one that is silent, gives none.
+    nodeLost: ready?.status === 'False' && !ready.reason && container?.state?.running !== undefined,
     unschedulable: scheduled?.status === 'False' ? text(scheduled.message ?? scheduled.reason) : null,
     waiting: waiting === undefined ? null : { reason: waiting.reason ?? '', message: text(waiting.message) },
     startedAt: container?.state?.running === undefined ? null : instant(container.state.running.startedAt),
@@ -120,6 +127,7 @@ export function keepWarning(settings: KubernetesSettings, object: ApiObject): Ke
   return {
     machineId,
     objectKind: involvedObject?.kind ?? '',
+    objectUid: involvedObject?.uid ?? '',
     reason: reason ?? '',
     message: text(message),
     at: instant(lastTimestamp ?? eventTime ?? metadata?.creationTimestamp) ?? new Date(0),

@@ -11,6 +11,7 @@ import { LmsError, toLmsError } from '@lms/errors';
 import { pause } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
 import type { KubernetesApi } from './api.ts';
+import { adviceFor } from './api-failure.ts';
 import { LEASE, type Manifest } from './resource.ts';
 
 export interface LeaseTimes {
@@ -40,6 +41,8 @@ interface LeaseObject {
 export interface LeaderElectionOptions {
   readonly api: KubernetesApi;
   readonly name: string;
+  /** So that it is found when the release is removed. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly identity: string;
   readonly times: LeaseTimes;
   readonly logger: Logger;
@@ -52,6 +55,7 @@ export class LeaderElection {
   /** What was seen of somebody else's lease, and since when it has been so. */
   #seen: { readonly version: string; readonly since: number } | null = null;
   #holder: string | null = null;
+  #failure: string | null = null;
   #holdsUntil = 0;
 
   constructor(options: LeaderElectionOptions) {
@@ -68,19 +72,27 @@ export class LeaderElection {
     return this.#holder;
   }
 
+  /** Why the lease cannot be looked at, or taken; null: it can. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { times, logger, identity } = this.#options;
     let said = '';
     while (!signal.aborted) {
       try {
         const startedAt = performance.now();
-        if (await this.#acquire(signal)) await this.#lead(startedAt, signal);
+        const acquired = await this.#acquire(signal);
+        this.#failure = null;
+        if (acquired) await this.#lead(startedAt, signal);
         said = '';
       } catch (thrown) {
         if (signal.aborted) break;
-        const { code, message } = toLmsError(thrown);
-        if (message !== said) logger.warn({ code, identity }, `lease: ${message}`);
-        said = message;
+        const error = toLmsError(thrown);
+        this.#failure = `the lease is not to be had: ${error.message}${adviceFor(error, 'get, create and update of leases')}`;
+        if (this.#failure !== said) logger.warn({ code: error.code, identity }, this.#failure);
+        said = this.#failure;
       }
       await pause(times.renewMilliseconds * (0.8 + 0.4 * Math.random()), signal);
     }
@@ -169,7 +181,7 @@ export class LeaderElection {
 
   /** False: somebody else was faster. */
   async #write(lease: LeaseObject | null, holder: string, signal: AbortSignal): Promise<boolean> {
-    const { api, name, times } = this.#options;
+    const { api, name, labels, times } = this.#options;
     const now = new Date().toISOString().replace('Z', '000Z');
     const changes = lease?.spec?.holderIdentity !== holder;
     const body: Manifest = {
@@ -178,7 +190,7 @@ export class LeaderElection {
       metadata: {
         name,
         namespace: api.namespace,
-        labels: {},
+        labels,
         ...(lease?.metadata?.resourceVersion !== undefined && { resourceVersion: lease.metadata.resourceVersion }),
       },
       spec: {

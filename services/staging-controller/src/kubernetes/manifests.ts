@@ -4,16 +4,17 @@
  */
 import { digest, type KeptClaim } from './kept.ts';
 import {
+  addressServiceName,
   BLOCK_STREAM_PORT,
   blockStreamName,
   ENROLLED_ANNOTATION,
   FINGERPRINT_ANNOTATION,
   labelsOf,
   objectName,
-  publicServiceName,
   selectorLabels,
   TOKEN_EXPIRES_ANNOTATION,
   TOKEN_MADE_ANNOTATION,
+  type AddressKind,
 } from './names.ts';
 import { formatBytes } from './quantity.ts';
 import { NETWORK_POLICY, SECRET, SERVICE, tlsRoute, VOLUME_CLAIM, type Manifest, type Resource } from './resource.ts';
@@ -116,23 +117,42 @@ const BLOCK_STREAM_SERVICE_PORT = {
   targetPort: 'block-stream',
 } as const;
 
-/** Null: machines share one address in this mode. */
-export function publicServiceManifest(settings: KubernetesSettings, machineId: string): Manifest | null {
+/** Empty: machines share their addresses in this mode. */
+export function addressServiceManifests(settings: KubernetesSettings, machineId: string): readonly Manifest[] {
   const { exposure } = settings;
-  if (exposure.mode !== 'loadBalancer' && exposure.mode !== 'nodePort') return null;
-  const base = head(settings, SERVICE, publicServiceName(settings, machineId), machineId);
-  const isBalanced = exposure.mode === 'loadBalancer';
+  if (exposure.mode === 'nodePort') {
+    const { annotations } = exposure;
+    const spec = { type: 'NodePort', externalTrafficPolicy: 'Cluster' };
+    return [addressServiceManifest(settings, machineId, 'public', annotations, spec)];
+  }
+  if (exposure.mode !== 'loadBalancer') return [];
+  return (['public', 'private'] as const).flatMap((kind) => {
+    const balancer = exposure[kind];
+    if (balancer === null) return [];
+    const { annotations, loadBalancerClass } = balancer;
+    const spec = {
+      type: 'LoadBalancer',
+      ...(loadBalancerClass !== null && { loadBalancerClass }),
+      // So that the source's address is in the logs, not a node's.
+      externalTrafficPolicy: 'Local',
+    };
+    return [addressServiceManifest(settings, machineId, kind, annotations, spec)];
+  });
+}
+
+function addressServiceManifest(
+  settings: KubernetesSettings,
+  machineId: string,
+  kind: AddressKind,
+  annotations: Readonly<Record<string, string>>,
+  spec: Readonly<Record<string, string>>,
+): Manifest {
+  const base = head(settings, SERVICE, addressServiceName(settings, machineId, kind), machineId);
+  const selector = selectorLabels(settings, machineId);
   return withFingerprint({
     ...base,
-    metadata: { ...base.metadata, annotations: exposure.annotations },
-    spec: {
-      type: isBalanced ? 'LoadBalancer' : 'NodePort',
-      ...(isBalanced && exposure.loadBalancerClass !== null && { loadBalancerClass: exposure.loadBalancerClass }),
-      // So that the source's address is in the logs, not a node's.
-      externalTrafficPolicy: isBalanced ? 'Local' : 'Cluster',
-      selector: selectorLabels(settings, machineId),
-      ports: [BLOCK_STREAM_SERVICE_PORT],
-    },
+    metadata: { ...base.metadata, annotations },
+    spec: { ...spec, selector, ports: [BLOCK_STREAM_SERVICE_PORT] },
   });
 }
 

@@ -22,9 +22,11 @@ export function objectName({ fullName }: Release, machineId: string): string {
   return `${fullName}-rs-${machineId}`;
 }
 
+export type AddressKind = 'public' | 'private';
+
 /** The Service with an address of its own, where each machine has one. */
-export function publicServiceName(release: Release, machineId: string): string {
-  return `${objectName(release, machineId)}-public`;
+export function addressServiceName(release: Release, machineId: string, kind: AddressKind): string {
+  return `${objectName(release, machineId)}-${kind}`;
 }
 
 /** As the manager knows the replication server. */
@@ -54,7 +56,17 @@ export function labelsOf(release: Release, machineId: string): Record<string, st
   };
 }
 
-/** Of everything that this controller makes, pods included. */
+/** Of what the controllers share among themselves. */
+export function controllerLabels({ instance }: Release): Record<string, string> {
+  return {
+    'app.kubernetes.io/name': 'live-migration-service',
+    'app.kubernetes.io/instance': instance,
+    'app.kubernetes.io/component': 'staging-controller',
+    'app.kubernetes.io/managed-by': FIELD_MANAGER,
+  };
+}
+
+/** Of everything that this controller makes for machines, pods included. */
 export function releaseSelector({ instance }: Release): string {
   return [
     `app.kubernetes.io/instance=${instance}`,

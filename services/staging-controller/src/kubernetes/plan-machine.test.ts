@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { fingerprintOf } from './manifests.ts';
 import { planMachine, planRemoval, type MachinePlan, type ObservedMachine, type PlanFacts } from './plan-machine.ts';
+import { tlsRoute } from './resource.ts';
 import {
   claim,
   MACHINE,
@@ -36,15 +37,12 @@ function settled(facts: PlanFacts = FACTS, wanted = WANTED): ObservedMachine {
     marks.set(`${change.resource.kind} ${change.manifest.metadata.name}`, fingerprintOf(change.manifest));
   }
   const mark = (kind: string, name = NAME) => ({ name, fingerprint: marks.get(`${kind} ${name}`) ?? null });
-  const publicName = `${NAME}-public`;
+  const addresses = [`${NAME}-public`, `${NAME}-private`].filter((name) => marks.has(`Service ${name}`));
   return {
     ...NOTHING,
     claim: claim(mark('PersistentVolumeClaim')),
     secret: secret(),
-    services: [
-      service(mark('Service')),
-      ...(marks.has(`Service ${publicName}`) ? [service(mark('Service', publicName))] : []),
-    ],
+    services: [service(mark('Service')), ...addresses.map((name) => service(mark('Service', name)))],
     policy: object('NetworkPolicy', mark('NetworkPolicy')),
     statefulSet: statefulSet(mark('StatefulSet')),
     pod: pod(),
@@ -190,6 +188,40 @@ test.each(['loadBalancer', 'nodePort'])('with %s each machine has an address of 
   const facts = { ...FACTS, settings };
   expect(summary(planMachine(WANTED, NOTHING, facts))).toContain(`apply Service ${NAME}-public`);
   expect(planMachine(WANTED, settled(facts), facts).changes).toEqual([]);
+});
+
+test('with a public and a private load balancer each machine has two, and one that is wanted no longer goes', () => {
+  const privately = { annotations: { internal: 'true' } };
+  const facts = {
+    ...FACTS,
+    settings: settingsWith({ exposure: { mode: 'loadBalancer', public: {}, private: privately } }),
+  };
+  const { changes } = planMachine(WANTED, NOTHING, facts);
+  expect(changes).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({
+        manifest: expect.objectContaining({
+          metadata: expect.objectContaining({
+            name: `${NAME}-private`,
+            annotations: expect.objectContaining(privately.annotations),
+          }),
+          spec: expect.objectContaining({ type: 'LoadBalancer', externalTrafficPolicy: 'Local' }),
+        }),
+      }),
+    ]),
+  );
+  expect(summary({ changes, waitsFor: null })).toContain(`apply Service ${NAME}-public`);
+  const both = settled(facts);
+  expect(planMachine(WANTED, both, facts).changes).toEqual([]);
+  const one = { ...FACTS, settings: settingsWith({ exposure: { mode: 'loadBalancer', private: privately } }) };
+  expect(summary(planMachine(WANTED, both, one))).toEqual([`delete Service ${NAME}-public`]);
+});
+
+test('a route of an earlier exposure is removed where the cluster has such routes', () => {
+  const observed = { ...settled(), routes: [object('TLSRoute')] };
+  const routeResource = tlsRoute('gateway.networking.k8s.io/v1');
+  expect(summary(planMachine(WANTED, observed, { ...FACTS, routeResource }))).toEqual([`delete TLSRoute ${NAME}`]);
+  expect(planMachine(WANTED, observed, FACTS).changes).toEqual([]);
 });
 
 test('a removal goes step by step: the pod, then what it used, the volume last', () => {

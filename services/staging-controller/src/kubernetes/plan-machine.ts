@@ -10,10 +10,10 @@ import type { WantedMachine } from '../driver.ts';
 import type { KeptClaim, KeptObject, KeptSecret, KeptService, KeptStatefulSet } from './kept.ts';
 import type { KeptPod } from './kept-pod.ts';
 import {
+  addressServiceManifests,
   claimManifest,
   fingerprintOf,
   networkPolicyManifest,
-  publicServiceManifest,
   serviceManifest,
   tlsRouteManifest,
   volumeBytes,
@@ -87,8 +87,6 @@ export function planMachine(wanted: WantedMachine, observed: ObservedMachine, fa
 /** In this order, so that what is left at any moment still belongs to a machine that a label names. */
 export function planRemoval(observed: ObservedMachine, facts: PlanFacts): MachinePlan {
   const { statefulSet, pod, policy, secret, services, routes, claim } = observed;
-  const remove = (resource: Resource, object: KeptObject | null): StagingChange[] =>
-    object === null || object.deleting ? [] : [{ kind: 'delete', resource, object }];
   if (statefulSet !== null)
     return { changes: remove(STATEFUL_SET, statefulSet), waitsFor: 'its StatefulSet to be gone' };
   if (pod !== null) return { changes: [], waitsFor: `its pod ${pod.name} to end` };
@@ -108,8 +106,8 @@ function planPolicy(machineId: string, observed: ObservedMachine, settings: Kube
   const changes: StagingChange[] = [];
   if (settings.networkPolicy.enabled) {
     ensure(changes, observed, NETWORK_POLICY, networkPolicyManifest(settings, machineId), policy);
-  } else if (policy !== null && !policy.deleting) {
-    changes.push({ kind: 'delete', resource: NETWORK_POLICY, object: policy });
+  } else {
+    changes.push(...remove(NETWORK_POLICY, policy));
   }
   return changes;
 }
@@ -131,22 +129,24 @@ function planToken({ calledAt }: WantedMachine, { secret, pod }: ObservedMachine
 function planAddresses(machineId: string, observed: ObservedMachine, facts: PlanFacts): StagingChange[] {
   const { settings, routeResource } = facts;
   const changes: StagingChange[] = [];
-  const wanted = [serviceManifest(settings, machineId), publicServiceManifest(settings, machineId)].filter(
-    (manifest) => manifest !== null,
-  );
+  const wanted = [serviceManifest(settings, machineId), ...addressServiceManifests(settings, machineId)];
   for (const manifest of wanted) {
     const existing = observed.services.find(({ name }) => name === manifest.metadata.name) ?? null;
     ensure(changes, observed, SERVICE, manifest, existing);
   }
   for (const service of observed.services) {
-    if (service.deleting || wanted.some(({ metadata }) => metadata.name === service.name)) continue;
-    changes.push({ kind: 'delete', resource: SERVICE, object: service });
+    if (!wanted.some(({ metadata }) => metadata.name === service.name)) changes.push(...remove(SERVICE, service));
   }
+  if (routeResource === null) return changes;
   const route = tlsRouteManifest(settings, machineId);
-  if (route !== null && routeResource !== null) {
-    ensure(changes, observed, routeResource, route, observed.routes[0] ?? null);
-  }
+  if (route !== null) ensure(changes, observed, routeResource, route, observed.routes[0] ?? null);
+  else changes.push(...observed.routes.flatMap((left) => remove(routeResource, left)));
   return changes;
+}
+
+/** What is there, and not on its way out already. */
+function remove(resource: Resource, object: KeptObject | null): readonly StagingChange[] {
+  return object === null || object.deleting ? [] : [{ kind: 'delete', resource, object }];
 }
 
 function ensure(

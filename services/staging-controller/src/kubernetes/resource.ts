@@ -19,9 +19,12 @@ export const NETWORK_POLICY = {
 };
 export const LEASE = { kind: 'Lease', apiVersion: 'coordination.k8s.io/v1', plural: 'leases' };
 
+export const GATEWAY_API_GROUP = 'gateway.networking.k8s.io';
+export const TLS_ROUTES = 'tlsroutes';
+
 /** Its version depends on which Gateway API the cluster has. */
 export function tlsRoute(apiVersion: string): Resource {
-  return { kind: 'TLSRoute', apiVersion, plural: 'tlsroutes' };
+  return { kind: 'TLSRoute', apiVersion, plural: TLS_ROUTES };
 }
 
 export function pathOf({ apiVersion, plural }: Resource, namespace: string, name?: string): string {

@@ -60,34 +60,82 @@ const REPLICATION_SERVER = z.strictObject({
   healthPort: PORT.default(8081),
 });
 
-const ADVERTISE = z.strictObject({ host: HOST, port: PORT.default(1500) });
+/**
+ * A machine reaches its replication server by a public address, by a private one, or by both at the same time:
+ *
+ *     exposure:
+ *       mode: router                                           # or tlsroute, with parentRefs for both ways in
+ *       advertise:                                             # one of them, or both
+ *         public: { host: stream.example.com, port: 1500 }     # where router.service leads
+ *         private: { host: 10.20.0.15, port: 1500 }            # where router.privateService leads
+ *       prefer: public                                         # or private: what agents try first; default public
+ *
+ *     exposure: { mode: loadBalancer, public: { annotations: {} }, private: { annotations: {}, loadBalancerClass: … } }
+ *     exposure: { mode: nodePort, advertise: { public: { host: … }, private: { host: … } } }
+ *
+ * A way that is not there is left out, or null. The form with one address is still understood, and means the public one:
+ * `advertise: { host, port }`, and `annotations` and `loadBalancerClass` beside `mode: loadBalancer`.
+ */
+const waysOf = <Way extends z.ZodType>(way: Way) => ({
+  public: way.nullable().default(null),
+  private: way.nullable().default(null),
+});
+const hasWay = (ways: { readonly public: unknown; readonly private: unknown }): boolean =>
+  ways.public !== null || ways.private !== null;
+const NO_WAY = 'needs public, private or both';
+const PREFER = z.enum(['public', 'private']).default('public');
 
-const EXPOSURE = z.discriminatedUnion('mode', [
-  z.strictObject({ mode: z.literal('router'), advertise: ADVERTISE }),
-  z.strictObject({
-    mode: z.literal('tlsroute'),
-    advertise: ADVERTISE,
-    parentRefs: z.array(MANIFEST).min(1),
-    apiVersion: z
-      .enum([
-        'gateway.networking.k8s.io/v1alpha2',
-        'gateway.networking.k8s.io/v1alpha3',
-        'gateway.networking.k8s.io/v1',
-      ])
-      .default('gateway.networking.k8s.io/v1alpha2'),
-  }),
-  z.strictObject({
-    mode: z.literal('loadBalancer'),
-    annotations: TEXTS.default({}),
-    loadBalancerClass: z.string().nullable().default(null),
-  }),
-  /** Nodes are no objects of a namespace, so which address leads to them is told and not looked up. */
-  z.strictObject({
-    mode: z.literal('nodePort'),
-    advertise: z.strictObject({ host: HOST }),
-    annotations: TEXTS.default({}),
-  }),
-]);
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+const asPublic = (value: unknown): unknown => (isRecord(value) && 'host' in value ? { public: value } : value);
+const advertise = <Address extends z.ZodType>(address: Address) =>
+  z.preprocess(asPublic, z.strictObject(waysOf(address)).refine(hasWay, NO_WAY));
+const ADVERTISE = advertise(z.strictObject({ host: HOST, port: PORT.default(1500) }));
+
+const LOAD_BALANCER = z.strictObject({
+  annotations: TEXTS.default({}),
+  loadBalancerClass: z.string().nullable().default(null),
+});
+const hasOneLoadBalancer = (value: unknown): boolean =>
+  isRecord(value) && value['mode'] === 'loadBalancer' && !('public' in value) && !('private' in value);
+function withPublicLoadBalancer(value: unknown): unknown {
+  if (!isRecord(value) || !hasOneLoadBalancer(value)) return value;
+  const { mode, prefer, ...balancer } = value;
+  return { mode, prefer, public: balancer };
+}
+
+const EXPOSURE = z.preprocess(
+  withPublicLoadBalancer,
+  z.discriminatedUnion('mode', [
+    z.strictObject({ mode: z.literal('router'), prefer: PREFER, advertise: ADVERTISE }),
+    z.strictObject({
+      mode: z.literal('tlsroute'),
+      prefer: PREFER,
+      advertise: ADVERTISE,
+      parentRefs: z.array(MANIFEST).min(1),
+      apiVersion: z
+        .enum([
+          'gateway.networking.k8s.io/v1alpha2',
+          'gateway.networking.k8s.io/v1alpha3',
+          'gateway.networking.k8s.io/v1',
+        ])
+        .default('gateway.networking.k8s.io/v1alpha2'),
+    }),
+    z
+      .strictObject({ mode: z.literal('loadBalancer'), prefer: PREFER, ...waysOf(LOAD_BALANCER) })
+      .refine(hasWay, NO_WAY),
+    /**
+     * Nodes are no objects of a namespace, so which address leads to them is told and not looked up. Both ways share one
+     * Service: its port is open on every address of a node, and a cluster has fewer than three thousand of them.
+     */
+    z.strictObject({
+      mode: z.literal('nodePort'),
+      prefer: PREFER,
+      advertise: advertise(z.strictObject({ host: HOST })),
+      annotations: TEXTS.default({}),
+    }),
+  ]),
+);
 
 export const KUBERNETES_SETTINGS = z.strictObject({
   namespace: DNS_LABEL,

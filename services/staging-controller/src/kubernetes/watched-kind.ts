@@ -5,11 +5,11 @@
  * A watch that ends goes on from the last version seen (bookmarks keep that fresh), so a reconnect costs no list. Only
  * when the server has forgotten that version everything is listed again; what vanished meanwhile is told as gone.
  */
-import { toLmsError } from '@lms/errors';
+import { toLmsError, type LmsError } from '@lms/errors';
 import { BackOff, HEALTHY, pause, unhealthy, type Health } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
 import { nameOf, type KubernetesApi, type Selection } from './api.ts';
-import { isApiFailure } from './api-failure.ts';
+import { adviceFor, isApiFailure } from './api-failure.ts';
 import type { ApiObject, Resource } from './resource.ts';
 
 const RETRY_LIMITS = { firstMilliseconds: 250, longestMilliseconds: 15_000 };
@@ -57,26 +57,37 @@ export class WatchedKind<Kept> {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { resource, logger } = this.#options;
+    const { logger } = this.#options;
     const backOff = new BackOff(RETRY_LIMITS);
+    let said = '';
     while (!signal.aborted) {
       try {
         this.#resourceVersion ??= await this.#list(signal);
         this.#failure = null;
         await this.#watch(this.#resourceVersion, signal);
         backOff.succeeded();
+        said = '';
       } catch (thrown) {
         if (signal.aborted) return;
         if (isApiFailure(thrown, 410)) {
           this.#resourceVersion = null;
           continue;
         }
-        const { code, message } = toLmsError(thrown);
-        this.#failure = `${resource.plural} are not watched: ${message}`;
-        if (backOff.failures === 0) logger.warn({ code }, this.#failure);
+        this.#failure = this.#explain(toLmsError(thrown));
+        if (this.#failure !== said) logger.warn({ code: toLmsError(thrown).code }, this.#failure);
+        said = this.#failure;
         await pause(backOff.failed(), signal);
       }
     }
+  }
+
+  #explain(error: LmsError): string {
+    const { kind, apiVersion, plural } = this.#options.resource;
+    // A name is not asked for: it is the kind that is not there.
+    if (isApiFailure(error, 404)) {
+      return `${plural} are not watched: this cluster has no ${kind} of ${apiVersion}. Install its CustomResourceDefinition (Gateway API), or set another replication.exposure.mode in the values of the chart`;
+    }
+    return `${plural} are not watched: ${error.message}${adviceFor(error, `get, list and watch of ${plural}`)}`;
   }
 
   /** Returns the version that the list is of. */

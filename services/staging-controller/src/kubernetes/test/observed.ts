@@ -71,6 +71,7 @@ export function pod(parts: Partial<KeptPod> = {}): KeptPod {
     nodeName: 'node-1',
     deletingSince: null,
     ready: true,
+    nodeLost: false,
     unschedulable: null,
     waiting: null,
     startedAt: new Date('2026-11-24T12:00:00Z'),
