@@ -39,7 +39,7 @@ export const JEST_SUITES: readonly JestSuite[] = [
   },
   folder('simulation', 10),
   folder('faults', 12),
-  folder('chart', 10),
+  folder('chart', 15),
   folder('end-to-end', 15),
   { ...folder('cluster', 40), onDemand: true },
 ];
