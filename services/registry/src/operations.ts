@@ -12,7 +12,17 @@ import {
 import type { Facts } from './facts.ts';
 import type { Machines } from './machines.ts';
 import { checkOperation, meansPoint } from './operation-checks.ts';
-import { isAgentCommand, isOver, isTask, operationIdOf, withExpiry, withPoint, withResult } from './operation-rules.ts';
+import {
+  failed,
+  isAgentCommand,
+  isOver,
+  isTask,
+  operationIdOf,
+  readsPoint,
+  withExpiry,
+  withPoint,
+  withResult,
+} from './operation-rules.ts';
 import type { Points } from './points.ts';
 import type { RegistryStore } from './store.ts';
 
@@ -81,7 +91,12 @@ export class Operations {
 
   /** Waits until it is over, for `waitMilliseconds` at most. */
   async wait(operationId: string, waitMilliseconds: number, signal: AbortSignal): Promise<Operation> {
-    await this.#until(() => isOver(this.get(operationId)), waitMilliseconds, signal);
+    // One that is forgotten meanwhile will not change any more.
+    const ended = (): boolean => {
+      const operation = this.#bucket.get(operationId)?.value;
+      return operation === undefined || isOver(operation);
+    };
+    await this.#until(ended, waitMilliseconds, signal);
     return this.get(operationId);
   }
 
@@ -137,6 +152,27 @@ export class Operations {
     );
     for (const { operationId } of waiting) {
       await this.#modify(operationId, (one) => points.reduce((next, point) => withPoint(next, point, now), one));
+    }
+  }
+
+  /** Those under way that read a point of this machine. */
+  usesOf(machineId: string): readonly Operation[] {
+    return this.#select((one) => one.machineId === machineId && readsPoint(one) && !isOver(one));
+  }
+
+  /** Machines of which any is kept. */
+  machineIds(): ReadonlySet<string> {
+    return new Set(this.#bucket.entries().map(({ value }) => value.machineId));
+  }
+
+  /** Of a machine that was removed: ends what is under way, so that nobody waits for it, and forgets all. */
+  async discard(machineId: string, now: Date): Promise<void> {
+    for (const { operationId } of this.#select((one) => one.machineId === machineId)) {
+      await this.#modify(operationId, (one) =>
+        isOver(one) ? one : failed(one, 'REMOVED', `machine ${machineId} was removed`, now),
+      );
+      const entry = this.#bucket.get(operationId);
+      if (entry !== null) await this.#bucket.delete(operationId, entry.revision);
     }
   }
 
