@@ -5,7 +5,7 @@
  *     identity/             key, certificate, the manager's CA (mode 0600)
  *     assignments.json      the last that the manager said, for a start while it is away
  *     fencing/<machine>     R11
- *     machines/<machine>/   one staging store each
+ *     machines/<machine>/   one staging store each; .removed-…: of a removed machine, being deleted
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -18,12 +18,14 @@ export interface DataFolder {
   readonly identityFolder: string;
   readonly assignmentsFile: string;
   readonly fencingFolder: string;
+  readonly machinesFolder: string;
   machineFolder(machineId: string): string;
   readonly lock: FileLock;
 }
 
 export async function openDataFolder(path: string): Promise<DataFolder> {
-  await mkdir(join(path, 'machines'), { recursive: true, mode: 0o700 });
+  const machinesFolder = join(path, 'machines');
+  await mkdir(machinesFolder, { recursive: true, mode: 0o700 });
   // R12: what will be durable in these folders must not lose the folders themselves.
   await fsyncFolder(path);
   await fsyncFolder(dirname(path));
@@ -39,7 +41,8 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     identityFolder: join(path, 'identity'),
     assignmentsFile: join(path, 'assignments.json'),
     fencingFolder: join(path, 'fencing'),
-    machineFolder: (machineId) => join(path, 'machines', machineId),
+    machinesFolder,
+    machineFolder: (machineId) => join(machinesFolder, machineId),
     lock: attempt.lock,
   };
 }

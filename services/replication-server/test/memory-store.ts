@@ -67,6 +67,7 @@ export function createMemoryStore(): MemoryStore {
     lastCheckpoint: () => points.at(-1) ?? null,
     points: () => points,
     openPoint: unused,
+    pointsInUse: () => [],
     deletePoint: unused,
     verifyPoint: unused,
     applyRetention: () => Promise.resolve([]),

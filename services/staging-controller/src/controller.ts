@@ -13,14 +13,13 @@ import { nextSteps, type Patience, type StepRecord } from './initiation.ts';
 import type { Machines } from './machines.ts';
 import type { MachineObservation, ServerObservation } from './observation.ts';
 import { plan, type StagingAction } from './plan.ts';
+import type { Removals } from './removals.ts';
 import type { Sightings } from './sightings.ts';
-import type { Initiation, Removal, StagingStore } from './store.ts';
+import type { Initiation, StagingStore } from './store.ts';
 
 const LOOK_EVERY_MILLISECONDS = 1_000;
 /** Looking at all of many machines costs a while; it is done less often then. */
 const LOOK_AT_EACH_MILLISECONDS = 1;
-/** A removal that is done is remembered for so long: until then an agent that was away could bring its machine back. */
-const REMOVAL_REMEMBERED_MILLISECONDS = 30 * 86_400_000;
 /** Many things seen at once are looked at once; the more machines, the longer a look takes, and the more are gathered. */
 const GATHER_MILLISECONDS = 50;
 const GATHER_FOR_EACH_MILLISECONDS = 0.05;
@@ -31,6 +30,7 @@ export interface ControllerOptions {
   readonly machines: Machines;
   readonly sightings: Sightings;
   readonly driver: StagingDriver;
+  readonly removals: Removals;
   readonly patience: Patience;
 }
 
@@ -85,25 +85,24 @@ export class Controller {
 
   /** What the replication server is told now. */
   assignmentsOf(replicationServer: string) {
-    const { store, machines } = this.#options;
+    const { store, machines, removals } = this.#options;
     const all = new Map(this.#assigned);
     for (const { key, value } of store.assignments.entries()) all.set(key, value.replicationServer);
-    for (const { key } of store.removals.entries()) all.delete(key);
+    for (const machineId of removals.ids()) all.delete(machineId);
     const assigned = [...all]
       .filter(([, server]) => server === replicationServer)
       .map(([machineId]) => machines.get(machineId))
       .filter((machine) => machine !== null);
-    return assignmentsAnswer(assigned.map(assignedMachine));
+    return assignmentsAnswer(assigned.map(assignedMachine), removals.toldTo(replicationServer));
   }
 
   /** Machines that it reports about, of which the registry has told nothing (yet). */
   unknownMachinesOf(replicationServer: string): readonly string[] {
-    const { sightings, machines } = this.#options;
+    const { sightings, machines, removals } = this.#options;
     const served = [...sightings.servedBy()].filter(([, server]) => server === replicationServer);
-    const { removals } = this.#options.store;
     return served
       .map(([machineId]) => machineId)
-      .filter((machineId) => machines.get(machineId) === null && removals.get(machineId) === null);
+      .filter((machineId) => machines.get(machineId) === null && !removals.has(machineId));
   }
 
   stepsOf(machineId: string): readonly StepRecord[] {
@@ -112,10 +111,9 @@ export class Controller {
   }
 
   async #reconcile(now: Date): Promise<void> {
-    const { store, machines, sightings, driver } = this.#options;
+    const { store, machines, sightings, driver, removals } = this.#options;
     const assignments = new Map(store.assignments.entries().map(({ key, value }) => [key, value.replicationServer]));
-    const removals = store.removals.entries();
-    const removed = new Set(removals.map(({ key }) => key));
+    const removed = removals.ids();
     for (const [machineId, server] of assignments) this.#assigned.set(machineId, server);
     for (const machineId of removed) this.#assigned.delete(machineId);
     const chosen = this.#chooseMachines(assignments.size + machines.ids().length);
@@ -130,7 +128,7 @@ export class Controller {
     });
     for (const action of actions) await this.#apply(action, now);
     driver.run({ machines: this.#wantedMachines(assignments, removed), removed });
-    for (const removal of removals) await this.#followRemoval(removal, now);
+    await removals.follow(now);
     for (const machineId of chosen ?? machines.ids()) {
       if (!driver.leads) return;
       if (!removed.has(machineId) && machines.get(machineId) !== null) await this.#recordSteps(machineId, now);
@@ -174,20 +172,6 @@ export class Controller {
     for (const bucket of [initiations, assignments]) {
       const entry = bucket.get(action.machineId);
       if (entry !== null) await bucket.delete(action.machineId, entry.revision);
-    }
-  }
-
-  /** Done when nothing is left; forgotten when nobody can come back. */
-  async #followRemoval({ key, value, revision }: StateEntry<Removal>, now: Date): Promise<void> {
-    const { store, driver } = this.#options;
-    if (value.completedAt === null) {
-      if (driver.objects(key).length > 0) return;
-      await store.removals.update(key, { ...value, completedAt: now.toISOString() }, revision);
-      const server = store.servers.get(driver.serverOf(key));
-      if (server !== null) await store.servers.delete(server.key, server.revision);
-      this.#options.connection.logger.info({ machineId: key }, 'the staging of a removed machine is gone');
-    } else if (now.getTime() - Date.parse(value.completedAt) > REMOVAL_REMEMBERED_MILLISECONDS) {
-      await store.removals.delete(key, revision);
     }
   }
 

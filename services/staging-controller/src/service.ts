@@ -13,6 +13,7 @@ import { DEFAULT_PATIENCE } from './initiation.ts';
 import { loadKubeConfig } from './kubernetes/connection.ts';
 import { KubernetesDriver } from './kubernetes/driver.ts';
 import { Machines } from './machines.ts';
+import { Removals } from './removals.ts';
 import { SightingExchange } from './sighting-exchange.ts';
 import { Sightings, type Sighting } from './sightings.ts';
 import { openStore, type StagingStore } from './store.ts';
@@ -53,7 +54,8 @@ export function createStagingControllerService(
         controller.look('server' in sighting ? driver.machineOf(sighting.server) : sighting.machineId),
       );
       const machines = new Machines(registry, connection.logger, (machineId) => controller.look(machineId));
-      const controller = new Controller({ connection, store, machines, sightings, driver, patience });
+      const removals = new Removals({ store, driver, machines, sightings, logger: connection.logger });
+      const controller = new Controller({ connection, store, machines, sightings, driver, removals, patience });
       driver.onChange((machineId) => controller.look(machineId));
       await driver.start();
       const follower = await StreamFollower.start(
@@ -69,8 +71,15 @@ export function createStagingControllerService(
       parts.defer(() => follower.stop());
       const consumer = await FactConsumer.start(connection, {
         name: NAME,
-        kinds: ['machine-enrolled', 'machine-changed'],
-        handle: (event) => Promise.resolve(putMachine(machines, event)),
+        kinds: ['machine-enrolled', 'machine-changed', 'machine-removed'],
+        handle: async (event) => {
+          if (event.fact?.$case !== 'machineRemoved') {
+            putMachine(machines, event);
+            return;
+          }
+          await removals.request(event.machineId, true);
+          controller.look(event.machineId);
+        },
       });
       parts.defer(() => consumer.stop());
       await controller.tellAgain();
@@ -84,7 +93,10 @@ export function createStagingControllerService(
       health = () => combineHealth([connection.health(), store.health(), follower.health(), consumer.health()]);
       const dependencies = () => driver.reports((name) => sightings.isReady(name, new Date()));
       server = new RpcServer({ component: NAME, listen, tls, health, dependencies });
-      server.serve(StagingService, stagingHandlers({ controller, store, machines, sightings, driver, startedAt }));
+      server.serve(
+        StagingService,
+        stagingHandlers({ controller, store, machines, sightings, driver, removals, startedAt }),
+      );
       await server.start();
       const started = server;
       parts.defer(() => started.stop());

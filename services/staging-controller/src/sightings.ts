@@ -121,6 +121,18 @@ export class Sightings {
     return new Map([...this.#reports].map(([machineId, { server }]) => [machineId, server]));
   }
 
+  /** The machines that the replication server has shown that it knows of, at last; null: not since this process looks. */
+  takenBy(server: string): ReadonlySet<string> | null {
+    return this.#taken.get(server) ?? null;
+  }
+
+  /** Of a machine that was removed. */
+  forget(machineId: string): void {
+    this.#agents.delete(machineId);
+    this.#reports.delete(machineId);
+    this.#told.delete(machineId);
+  }
+
   ofMachine(
     machineId: string,
     server: string | null,

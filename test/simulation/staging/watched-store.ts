@@ -36,6 +36,7 @@ export function watchStore(store: StagingStore, called: (call: FrameCall) => voi
     lastCheckpoint: () => store.lastCheckpoint(),
     points: () => store.points(),
     openPoint: (sequence) => store.openPoint(sequence),
+    pointsInUse: () => store.pointsInUse(),
     deletePoint: (sequence) => store.deletePoint(sequence),
     verifyPoint: (sequence, signal) => store.verifyPoint(sequence, signal),
     applyRetention: (rows, nowMicroseconds) => store.applyRetention(rows, nowMicroseconds),

@@ -211,6 +211,10 @@ export class MachineStore implements StagingStore {
     }
   }
 
+  pointsInUse(): readonly number[] {
+    return this.#parts.points.inUse;
+  }
+
   deletePoint(sequence: number): Promise<void> {
     return this.#delete('deleting a point in time', async () => {
       const { points } = this.#parts;

@@ -101,6 +101,10 @@ export class PointCatalogue {
     await this.#files.removeFolder(gone);
   }
 
+  get inUse(): readonly number[] {
+    return [...this.#readers.keys()];
+  }
+
   isInUse(sequence: number): boolean {
     return this.#readers.has(sequence);
   }
