@@ -228,6 +228,27 @@ test(
   TEST_MILLISECONDS,
 );
 
+test(
+  'the manager is killed right after it took a removal: the next one finishes it, and the agent is told',
+  async () => {
+    await agent.uninstall();
+    const state = join(folder.path, 'agent-3');
+    agent = createAgent('db', state);
+    await agent.enrol();
+    agent.start();
+    await manager.waitForState('db', 'CONTINUOUS', '2m');
+    const { id } = await manager.machine('db');
+    expect((await manager.json<Removed>('machine', 'remove', 'db', '--yes')).machineId).toBe(id);
+    await manager.process.kill();
+    await manager.start();
+    await waitFor('nothing to be left of it', async () => (await stagingOf(id)).length === 0);
+    expect(readdirSync(machines)).toEqual([]);
+    await waitFor('the agent to be told', async () => (await status(state)).removedAt !== null);
+    expect((await manager.json<{ machines: Machine[] }>('machine', 'list')).machines).toEqual([]);
+  },
+  TEST_MILLISECONDS,
+);
+
 async function codeOfRemoval(ifMatch: string): Promise<string> {
   const context = JSON.parse(readFileSync(manager.contextPath, 'utf8')) as OperatorOptions;
   const dispatcher = createDispatcher(context.caPem);
