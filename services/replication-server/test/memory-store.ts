@@ -67,7 +67,7 @@ export function createMemoryStore(): MemoryStore {
     lastCheckpoint: () => points.at(-1) ?? null,
     points: () => points,
     openPoint: unused,
-    pointsInUse: () => [],
+    isRead: () => false,
     deletePoint: unused,
     verifyPoint: unused,
     applyRetention: () => Promise.resolve([]),

@@ -22,6 +22,9 @@ const config = { access: 'anyone' } as const;
 /** As long as an assertion could be accepted at all, clocks to either side included. */
 const REPLAY_SECONDS = ASSERTION_LIFE_SECONDS + 2 * CLOCK_TOLERANCE_SECONDS;
 
+/** A registry that is away must not keep statistics and logs waiting. */
+const REMOVAL_CHECK_MILLISECONDS = 2_000;
+
 export function addAnyoneRoutes(application: Application, context: RouteContext): void {
   const { clients, trust, logger } = context;
   const { registry } = clients;
@@ -79,7 +82,7 @@ export function addAnyoneRoutes(application: Application, context: RouteContext)
   /** REMOVED: so an agent is kept out of everything within the life of an access token, and not of heartbeats only. */
   async function refuseRemoved(machineId: string): Promise<void> {
     try {
-      await registry.getMachine({ idOrName: machineId });
+      await registry.getMachine({ idOrName: machineId }, { deadlineMilliseconds: REMOVAL_CHECK_MILLISECONDS });
     } catch (thrown) {
       const error = toLmsError(thrown);
       if (error.code === 'REMOVED') throw error;

@@ -271,7 +271,7 @@ export class MachineReplica {
 
   /** Whether somebody reads a point: an export, a verification. */
   get isRead(): boolean {
-    return (this.#store?.pointsInUse().length ?? 0) > 0;
+    return this.#store?.isRead() ?? false;
   }
 
   /** Ends the session, if there is one; the store stays open. */

@@ -109,8 +109,8 @@ export interface StagingStore {
   points(): readonly StagedPoint[];
   /** NOT_FOUND when there is none. */
   openPoint(sequence: number): Promise<PointReader>;
-  /** Of those that are open. */
-  pointsInUse(): readonly number[];
+  /** Whether any point is open. */
+  isRead(): boolean;
   /** FAILED_PRECONDITION while in use, or when it is the newest. */
   deletePoint(sequence: number): Promise<void>;
   verifyPoint(sequence: number, signal: AbortSignal): Promise<VerifyReport>;

@@ -101,10 +101,6 @@ export class PointCatalogue {
     await this.#files.removeFolder(gone);
   }
 
-  get inUse(): readonly number[] {
-    return [...this.#readers.keys()];
-  }
-
   isInUse(sequence: number): boolean {
     return this.#readers.has(sequence);
   }
