@@ -13,7 +13,17 @@ import type { Facts } from './facts.ts';
 import type { Machines } from './machines.ts';
 import { checkOperation, meansPoint } from './operation-checks.ts';
 import { oldestFirst, OperationIndex } from './operation-index.ts';
-import { isAgentCommand, isOver, isTask, operationIdOf, withExpiry, withPoint, withResult } from './operation-rules.ts';
+import {
+  failed,
+  isAgentCommand,
+  isOver,
+  isTask,
+  operationIdOf,
+  readsPoint,
+  withExpiry,
+  withPoint,
+  withResult,
+} from './operation-rules.ts';
 import type { Points } from './points.ts';
 import type { RegistryStore } from './store.ts';
 
@@ -92,7 +102,12 @@ export class Operations {
   /** Waits until it is over, for `waitMilliseconds` at most. */
   async wait(operationId: string, waitMilliseconds: number, signal: AbortSignal): Promise<Operation> {
     const { machineId } = this.get(operationId);
-    await this.#until([machineId], () => isOver(this.get(operationId)), waitMilliseconds, signal);
+    // One that is forgotten meanwhile will not change any more.
+    const ended = (): boolean => {
+      const operation = this.#bucket.get(operationId)?.value;
+      return operation === undefined || isOver(operation);
+    };
+    await this.#until([machineId], ended, waitMilliseconds, signal);
     return this.get(operationId);
   }
 
@@ -150,6 +165,27 @@ export class Operations {
     const waiting = asked.filter((one) => one.kind === OperationKind.CREATE_POINT && !isOver(one));
     for (const { operationId } of waiting) {
       await this.#modify(operationId, (one) => points.reduce((next, point) => withPoint(next, point, now), one));
+    }
+  }
+
+  /** Those under way that read a point of this machine. */
+  usesOf(machineId: string): readonly Operation[] {
+    return this.#index.of(machineId).filter((one) => readsPoint(one) && !isOver(one));
+  }
+
+  /** Machines of which any is kept. */
+  machineIds(): ReadonlySet<string> {
+    return new Set(this.#bucket.entries().map(({ value }) => value.machineId));
+  }
+
+  /** Of a machine that was removed: ends what is under way, so that nobody waits for it, and forgets all. */
+  async discard(machineId: string, now: Date): Promise<void> {
+    for (const { operationId } of this.#index.of(machineId)) {
+      await this.#modify(operationId, (one) =>
+        isOver(one) ? one : failed(one, 'REMOVED', `machine ${machineId} was removed`, now),
+      );
+      const entry = this.#bucket.get(operationId);
+      if (entry !== null) await this.#bucket.delete(operationId, entry.revision);
     }
   }
 

@@ -109,3 +109,28 @@ test('consumers go on after kill -9 of NATS, and after it lost all its data', as
   await until('it is healthy', () => consumer.health().healthy);
   await consumer.stop();
 });
+
+test('a consumer that is interested in another kind, since an upgrade, gets that too and goes on where it was', async () => {
+  const handled: string[] = [];
+  const consumeKinds = (kinds: readonly string[]): Promise<FactConsumer> =>
+    FactConsumer.start(connection, {
+      name: 'upgraded',
+      kinds,
+      handle: (event) => Promise.resolve(void handled.push(`${event.fact?.$case} ${event.machineId}`)),
+    });
+  const before = await consumeKinds(['point-deleted']);
+  await publishFact(connection, pointDeleted('m-1', 1n), { messageId: '1' });
+  await until('the first is handled', () => handled.length === 1);
+  await before.stop();
+  const after = await consumeKinds(['point-deleted', 'machine-removed']);
+  const removed: Event = {
+    occurredAt: new Date(0),
+    machineId: 'm-2',
+    fact: { $case: 'machineRemoved', value: { machine: undefined } },
+  };
+  await publishFact(connection, removed, { messageId: '2' });
+  await publishFact(connection, pointDeleted('m-3', 1n), { messageId: '3' });
+  await until('all are handled', () => handled.length === 3);
+  expect(handled).toEqual(['pointDeleted m-1', 'machineRemoved m-2', 'pointDeleted m-3']);
+  await after.stop();
+});
