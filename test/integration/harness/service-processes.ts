@@ -22,6 +22,10 @@ const QUESTION_MILLISECONDS = 20_000;
 export const SERVICES = ['registry', 'stats-ingest', 'log-ingest', 'staging-controller', 'gateway'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
+function healthOf(name: ServiceName): string {
+  return `${name}-health`;
+}
+
 export class ServiceProcesses {
   readonly #folder: string;
   readonly #nats: TestNatsServer;
@@ -44,7 +48,7 @@ export class ServiceProcesses {
 
   static async start(folder: string, nats: TestNatsServer, cleanup: Cleanup): Promise<ServiceProcesses> {
     const ports = new Map<string, number>();
-    for (const name of [...SERVICES, 'block-stream']) ports.set(name, await findFreePort());
+    for (const name of [...SERVICES, ...SERVICES.map(healthOf), 'block-stream']) ports.set(name, await findFreePort());
     const services = new ServiceProcesses(folder, nats, await TestAuthority.create(), ports);
     for (const name of SERVICES) cleanup.add(`stop ${name}`, async () => services.#processes.get(name)?.stop());
     cleanup.add('close the client', async () => services.#operator?.close());
@@ -98,6 +102,7 @@ export class ServiceProcesses {
       name === 'staging-controller' ? certificateSha256(await readFile(this.#caFile, 'utf8')) : '';
     return {
       LMS_LISTEN: this.#address(name),
+      LMS_HEALTH_LISTEN: this.#address(healthOf(name)),
       LMS_TLS_CA: file('ca'),
       LMS_TLS_CERT: file('certificate'),
       LMS_TLS_KEY: file('key'),
