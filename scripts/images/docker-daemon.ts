@@ -42,7 +42,7 @@ export class DockerDaemon {
         ...['--pdeathsig', 'SIGTERM', 'dockerd'],
         ...['--data-root', join(cacheFolder, 'docker'), '--exec-root', join(RUN_FOLDER, 'exec')],
         ...['--host', `unix://${SOCKET}`, '--pidfile', PID_FILE],
-        ...['--iptables=false', '--ip-masq=false', '--ip-forward=false'],
+        ...['--bridge=none', '--iptables=false', '--ip-masq=false', '--ip-forward=false'],
       ],
       logPath: join(RUN_FOLDER, 'log'),
     });

@@ -12,7 +12,9 @@ export interface JestSuite {
   readonly limitMinutes: number;
 }
 
-const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'end-to-end'];
+const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'images', 'containers', 'end-to-end'];
+/** They load the machine, or start a Docker daemon of which there can be one. */
+const SERIAL_SUITES = ['images', 'containers', 'end-to-end'];
 
 function folder(name: string, limitMinutes: number): JestSuite {
   return {
@@ -20,7 +22,7 @@ function folder(name: string, limitMinutes: number): JestSuite {
     project: 'integration',
     paths: [`/test/${name}/`],
     ignoredPaths: [],
-    serial: name === 'end-to-end',
+    serial: SERIAL_SUITES.includes(name),
     limitMinutes,
   };
 }
@@ -37,5 +39,8 @@ export const JEST_SUITES: readonly JestSuite[] = [
   },
   folder('simulation', 10),
   folder('faults', 12),
+  // The first time on a machine, base images are made: some minutes.
+  folder('images', 15),
+  folder('containers', 15),
   folder('end-to-end', 15),
 ];
