@@ -17,6 +17,7 @@ import { isOtherwiseThere } from './failure.ts';
 import { REPLAY_FOR_HEADER, storeDeadLetter } from './dead-letters.ts';
 import { headersCarrier } from './publish.ts';
 import { DEAD_LETTER_STREAM, ensureStream, EVENT_STREAM } from './streams.ts';
+import { untilAnswered } from './until-answered.ts';
 import { subjectToken } from './subjects.ts';
 
 const DELIVERIES_MAX = 5;
@@ -56,7 +57,7 @@ export class FactConsumer {
     await ensureStream(connection, EVENT_STREAM);
     await ensureStream(connection, DEAD_LETTER_STREAM);
     const consumer = new FactConsumer(connection, options);
-    await consumer.#ensure();
+    await untilAnswered(connection, `consumer ${options.name}`, () => consumer.#ensure());
     consumer.#running = consumer.#run();
     return consumer;
   }

@@ -47,6 +47,14 @@ export function fromNats(thrown: unknown, what: string): LmsError {
     const code = NO_ROOM.has(thrown.code) ? 'RESOURCE_EXHAUSTED' : 'INTERNAL';
     return new LmsError(code, `${what}: ${thrown.message}`, { cause: thrown });
   }
+  if (thrown instanceof Error && thrown.cause instanceof RequestError && thrown.cause.isNoResponders()) {
+    // The client says "jetstream is not enabled". It is; but the leader of the stream has gone, and the nodes that are left
+    // are electing another one.
+    return new LmsError('UNAVAILABLE', `${what}: nobody answers for this stream now`, {
+      action: 'Wait until a leader is elected, which takes seconds; nothing that was acknowledged is lost.',
+      cause: thrown,
+    });
+  }
   if (thrown instanceof TimeoutError) {
     return new LmsError('DEADLINE_EXCEEDED', `${what}: NATS did not answer in time`, { cause: thrown });
   }

@@ -1,5 +1,5 @@
 /** The registry as a service: its parts put together, started and stopped in order. */
-import { EventConnection, EVENT_STREAM, ensureStream } from '@lms/events';
+import { EventConnection, EVENT_STREAM, ensureStream, untilAnswered } from '@lms/events';
 import { toLmsError } from '@lms/errors';
 import { RegistryService } from '@lms/proto';
 import { RpcServer } from '@lms/rpc';
@@ -75,7 +75,10 @@ class Registry implements RegistryServiceModule {
     const machines = new Machines(store, points, facts, removed);
     const operations = new Operations(store.operations, machines, points, facts);
     const tokens = new Tokens(store.tokens);
-    if (operatorTokenSha256 !== undefined) await tokens.ensureOperator(operatorTokenSha256, 'operator', new Date());
+    if (operatorTokenSha256 !== undefined) {
+      const ensure = () => tokens.ensureOperator(operatorTokenSha256, 'operator', new Date());
+      await untilAnswered(connection, "the operator's token", ensure);
+    }
     const replicationServers = new ReplicationServers(store.replicationServers);
     const removal = new MachineRemoval({ removed, machines, points, operations, replicationServers, facts });
     const closeParts = (): void => {

@@ -178,6 +178,8 @@ export class HostDriver implements StagingDriver {
         ...['--manager', managerUrl, '--ca-sha256', caSha256, '--bootstrap-token-file', tokenFile],
         ...(advertised === undefined ? [] : ['--advertise', advertised]),
       ],
+      // Our own port for probes is ours; the child would fail at taking it too.
+      environment: { LMS_HEALTH_LISTEN: '' },
     };
   }
 

@@ -47,6 +47,11 @@ test('a fact published twice under one id is handled once', async () => {
   await consumer.stop();
 });
 
+test('a stream that nobody answers for, such as one without a leader, is away for a while: the fact may be told again', async () => {
+  const told = publishFact(connection, pointDeleted('m-1', 1n), { messageId: 'point.1' });
+  await expect(told).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+});
+
 test('facts that came while the consumer was away are handled when it is back, and none twice', async () => {
   const handled: bigint[] = [];
   const first = await consume('away', (sequence) => void handled.push(sequence));
