@@ -4,7 +4,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { AuthorizationV1Api } from '@kubernetes/client-node';
+import { AppsV1Api, AuthorizationV1Api } from '@kubernetes/client-node';
 import { z } from 'zod';
 import { runCommand, type CommandResult } from '../harness/command.ts';
 import { NAMESPACE, readRepositoryFile, render, valuesNamed, type ChartObject } from './harness/chart.ts';
@@ -144,6 +144,30 @@ test(
     const renewal = await runSetup('CronJob', 'lms-renewal', 'ensure', objects);
     expect(renewal.exitCode).toBe(0);
     expect(renewal.stderr).not.toMatch(/created|replaced/);
+  },
+  LIMIT_MILLISECONDS,
+);
+
+test(
+  'the renewal replaces the pods of NATS, which reads its certificate at its start only, and no others',
+  async () => {
+    const nats = objects.filter(({ kind }) => kind === 'StatefulSet');
+    expect(await cluster.apply(nats, { dryRun: false })).toMatchObject({ exitCode: 0 });
+    for (const name of ['lms-nats-tls', 'lms-gateway-tls']) {
+      const old = await cluster.core.readNamespacedSecret({ namespace: NAMESPACE, name });
+      const body = { ...old, data: { ...old.data, 'tls.crt': Buffer.from('an old one').toString('base64') } };
+      await cluster.core.replaceNamespacedSecret({ namespace: NAMESPACE, name, body });
+    }
+    const { exitCode, stderr } = await runSetup('CronJob', 'lms-renewal', 'ensure', objects);
+    expect(stderr.match(/: replaced"/g)).toHaveLength(2);
+    expect(exitCode).toBe(0);
+    const apps = cluster.server.adminConfig(NAMESPACE).makeApiClient(AppsV1Api);
+    const { spec } = await apps.readNamespacedStatefulSet({ namespace: NAMESPACE, name: 'lms-nats' });
+    expect(spec?.template.metadata?.annotations).toHaveProperty(['live-migration-service/certificate-renewed-at']);
+    // As helm upgrade would: what it does not know stays, and the pods are not replaced a second time.
+    expect(await cluster.apply(nats, { dryRun: false })).toMatchObject({ exitCode: 0 });
+    const after = await apps.readNamespacedStatefulSet({ namespace: NAMESPACE, name: 'lms-nats' });
+    expect(after.spec?.template).toEqual(spec?.template);
   },
   LIMIT_MILLISECONDS,
 );

@@ -56,6 +56,7 @@ check: {}
 {{- $subjects = concat $subjects (list
   (printf "$KV.%s.>" .)
   (printf "$JS.API.STREAM.CREATE.%s" $stream)
+  (printf "$JS.API.STREAM.UPDATE.%s" $stream)
   (printf "$JS.API.STREAM.INFO.%s" $stream)
   (printf "$JS.API.DIRECT.GET.%s.>" $stream)
   (printf "$JS.API.CONSUMER.CREATE.%s.>" $stream)

@@ -57,7 +57,9 @@
 {{- if not (get $credentials.certificates.existingSecrets $component) -}}
 {{- $names := ternary (include "lms.natsNames" $ | fromJsonArray) list (eq $component "nats") -}}
 {{- $secret := include "lms.secret.certificate" (dict "root" $ "component" $component) -}}
-{{- $certificates = append $certificates (dict "component" $component "secret" $secret "names" $names) -}}
+{{- $certificate := dict "component" $component "secret" $secret "names" $names -}}
+{{- if eq $component "nats" }}{{ $_ := set $certificate "statefulSet" (include "lms.name" (dict "root" $ "component" "nats")) }}{{ end -}}
+{{- $certificates = append $certificates $certificate -}}
 {{- end -}}
 {{- end -}}
 {{- $plan := dict "instance" .Release.Name "internalAuthority" nil "certificates" $certificates "nats" nil "operator" nil "gatewayCertificate" nil -}}

@@ -18,6 +18,15 @@
   resourceNames:
     {{- include "lms.setupSecrets" . | fromJsonArray | toYaml | nindent 4 }}
   verbs: [get, update]
+{{- range (include "lms.setupPlan" . | fromJson).certificates }}
+{{- with .statefulSet }}
+# nats-server reads its certificate at its start only.
+- apiGroups: [apps]
+  resources: [statefulsets]
+  resourceNames: [{{ . }}]
+  verbs: [patch]
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* Rights of one account. Takes: root, name, rules, annotations (as YAML). */}}

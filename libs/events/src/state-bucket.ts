@@ -23,6 +23,8 @@ const KEY_PATTERN = /^[A-Za-z0-9_=-]+(?:\.[A-Za-z0-9_=-]+)*$/;
 const MODIFY_ATTEMPTS_MAX = 20;
 const MODIFY_PAUSE_MILLISECONDS = 5;
 const WRITE_TIMEOUT_MILLISECONDS = 5_000;
+/** Far above what a write of another replica takes to be seen here, far below what a caller waits. */
+const FIND_MILLISECONDS = 1_000;
 const DELETED_SECONDS = 3_600;
 
 export interface StateBucketOptions<Value> {
@@ -80,6 +82,20 @@ export class StateBucket<Value> {
   /** From memory; null when there is no such key. */
   get(key: string): StateEntry<Value> | null {
     return this.#memory.get(key);
+  }
+
+  /**
+   * From memory, and of a key that is not there, once it comes: another replica may have written it just now, and told its
+   * caller, who asks here next. Null when it does not come within a second.
+   */
+  async find(key: string): Promise<StateEntry<Value> | null> {
+    const limit = AbortSignal.any([AbortSignal.timeout(FIND_MILLISECONDS), this.#connection.closing]);
+    try {
+      await this.#memory.waitFor(() => this.#memory.get(key) !== null, limit);
+    } catch (thrown) {
+      if (!limit.aborted) throw thrown;
+    }
+    return this.get(key);
   }
 
   /** From memory, by key. */

@@ -35,7 +35,7 @@ export async function enrolMachine(
   request: EnrolMachineRequest,
   now: Date,
 ): Promise<EnrolMachineResponse> {
-  tokens.check(request.token, TokenPurpose.MACHINE, now);
+  await tokens.check(request.token, TokenPurpose.MACHINE, now);
   const machineId = createMachineId();
   const certificatePem = await authority.issueMachine(request.csrPem, machineId, now);
   machines.checkName(request.name);
@@ -56,7 +56,7 @@ export async function enrolReplicationServer(
   now: Date,
 ): Promise<EnrolReplicationServerResponse> {
   const { name, version } = request;
-  tokens.check(request.token, TokenPurpose.REPLICATION_SERVER, now);
+  await tokens.check(request.token, TokenPurpose.REPLICATION_SERVER, now);
   await verifyCertificateRequest(request.csrPem);
   const { dnsNames } = await tokens.redeem(request.token, TokenPurpose.REPLICATION_SERVER, now);
   removed.refuseServer(dnsNames);

@@ -96,7 +96,7 @@ export class Machines {
   async heartbeat(request: HeartbeatMachineRequest, now: Date): Promise<Machine> {
     const { machineId } = request;
     this.#removed.refuse(machineId);
-    if (this.#machines.get(machineId) === null) await this.#recreate(request, now);
+    if ((await this.#machines.find(machineId)) === null) await this.#recreate(request, now);
     this.#seenAt.set(machineId, now);
     let changed = false;
     const record = this.#machines.modify(machineId, (current) => {

@@ -91,8 +91,9 @@ export class Operations {
     }
   }
 
-  get(operationId: string): Operation {
-    const entry = this.#bucket.get(operationId);
+  /** NOT_FOUND when there is none, here or made just now by another registry. */
+  async find(operationId: string): Promise<Operation> {
+    const entry = await this.#bucket.find(operationId);
     if (entry !== null) return entry.value;
     throw new LmsError('NOT_FOUND', `there is no operation ${operationId}`, {
       action: 'operations are kept for a day after they are over',
@@ -101,14 +102,16 @@ export class Operations {
 
   /** Waits until it is over, for `waitMilliseconds` at most. */
   async wait(operationId: string, waitMilliseconds: number, signal: AbortSignal): Promise<Operation> {
-    const { machineId } = this.get(operationId);
-    // One that is forgotten meanwhile will not change any more.
+    const found = await this.find(operationId);
+    let seen = false;
+    // One that is forgotten meanwhile will not change any more; one that another replica has just made will be seen.
     const ended = (): boolean => {
       const operation = this.#bucket.get(operationId)?.value;
-      return operation === undefined || isOver(operation);
+      seen ||= operation !== undefined;
+      return operation === undefined ? seen : isOver(operation);
     };
-    await this.#until([machineId], ended, waitMilliseconds, signal);
-    return this.get(operationId);
+    await this.#until([found.machineId], ended, waitMilliseconds, signal);
+    return seen ? this.get(operationId) : found;
   }
 
   /** What the agent must still be told, oldest first; waits for the first. */
@@ -141,7 +144,7 @@ export class Operations {
 
   /** PERMISSION_DENIED unless the operation is for one of these machines. */
   async complete(request: CompleteOperationRequest, now: Date): Promise<Operation> {
-    const { machineId, kind, sequence, diskId, checkpointId } = this.get(request.operationId);
+    const { machineId, kind, sequence, diskId, checkpointId } = await this.find(request.operationId);
     if (!request.machineIds.includes(machineId)) {
       throw new LmsError('PERMISSION_DENIED', `operation ${request.operationId} is for another machine`);
     }

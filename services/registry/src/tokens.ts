@@ -84,9 +84,10 @@ export class Tokens {
   }
 
   /** Refuses a token that is seen to be no good, before any work is done for it. Proves nothing: `redeem` decides. */
-  check(secret: string, purpose: TokenPurpose, now: Date): void {
+  async check(secret: string, purpose: TokenPurpose, now: Date): Promise<void> {
     const digest = secretDigest(secret);
-    const refusal = refusalOf(this.#bucket.get(tokenIdOf(digest))?.value ?? null, digest, purpose, now);
+    const known = await this.#bucket.find(tokenIdOf(digest));
+    const refusal = refusalOf(known?.value ?? null, digest, purpose, now);
     if (refusal !== null) throw tokenRefused(refusal);
   }
 

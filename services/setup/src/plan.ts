@@ -26,6 +26,8 @@ const PLAN = z.strictObject({
       secret: SECRET_NAME,
       /** Beside the name that gRPC checks: where something else connects to this component by TLS. */
       names: z.array(z.string().min(1)).default([]),
+      /** A StatefulSet that reads its certificate at its start only: its pods are replaced when it was renewed. */
+      statefulSet: z.string().min(1).nullable().default(null),
     }),
   ),
   /** Null: given, or NATS is somebody else's. */

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse, parseAllDocuments } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { requireCommand, runCommand, type CommandResult } from '../../harness/command.ts';
 import { kubeProgram } from '../../harness/kube-programs.ts';
@@ -100,8 +100,4 @@ export function readChartFile(path: string): string {
 
 export function readRepositoryFile(path: string): string {
   return readFileSync(join(REPOSITORY, path), 'utf8');
-}
-
-export function readChartYaml(path: string): unknown {
-  return parse(readChartFile(path));
 }
