@@ -19,6 +19,9 @@ const SECONDS = 6;
 const CONCURRENCY = 64;
 const COMMANDS = 200;
 const IDLE_MILLISECONDS = 10_000;
+const SETTLE_MILLISECONDS = 180_000;
+/** Of a processor. */
+const QUIET_SHARE = 0.05;
 const SERVICES_SHOWN = ['gateway', 'registry', 'stats-ingest', 'staging-controller', 'nats'] as const;
 
 interface Kind {
@@ -68,6 +71,7 @@ export async function measureGateway(parameters: readonly string[]): Promise<voi
   sayHowBusy();
   await withCleanup(async (cleanup) => {
     const area = await ManagerArea.start(machines, cleanup);
+    await settle(area);
     say(`${machines} machines are made`);
     const rows = [];
     for (const kind of KINDS) rows.push(await measureKind(area, kind));
@@ -77,6 +81,17 @@ export async function measureGateway(parameters: readonly string[]): Promise<voi
     );
     await measureLongPolls(area, polls, cleanup);
   });
+}
+
+/** What follows from many new machines is done. */
+async function settle(area: ManagerArea): Promise<void> {
+  const cpu = (): number => cpuSeconds(area.processes.get('stats-ingest') ?? 0);
+  const isQuiet = async (): Promise<boolean> => {
+    const before = cpu();
+    const seconds = await watchFor(1_000);
+    return cpu() - before < QUIET_SHARE * seconds;
+  };
+  await waitFor('stats-ingest to have heard of all', isQuiet, { timeoutMilliseconds: SETTLE_MILLISECONDS });
 }
 
 async function measureKind(area: ManagerArea, { name, ask }: Kind): Promise<readonly string[]> {
