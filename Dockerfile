@@ -45,8 +45,8 @@ RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.npm \
     if [ -f /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi \
  && npm pkg delete devDependencies \
  && npm install --no-save --omit=dev --loglevel=error \
- && mkdir /sbom \
- && npm sbom --omit=dev --sbom-format=cyclonedx --sbom-type=application > /sbom/npm.cdx.json \
+ && mkdir /bill \
+ && npm sbom --omit=dev --sbom-format=cyclonedx --sbom-type=application > /bill/npm.json \
  # What only editors, debuggers and compilers read. Licences stay.
  && find node_modules -type f \
       \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -iname 'changelog.md' -o -iname 'readme.md' \) -delete \
@@ -65,9 +65,9 @@ RUN --mount=type=secret,id=ca \
 
 FROM ${NATS_SERVER} AS nats-server
 
-# --- the bill of materials of npm packages, for scripts/images: docker build --target npm-sbom --output FOLDER ------------
-FROM scratch AS npm-sbom
-COPY --from=packages /sbom/npm.cdx.json /
+# --- the bill of materials of npm packages, for scripts/images -----------------------------------------------------------
+FROM scratch AS npm-bill
+COPY --from=packages /bill/npm.json /
 
 # --- Node targets --------------------------------------------------------------------------------------------------------
 FROM base AS application

@@ -1,6 +1,8 @@
 // Builds the targets that changed, and says what their names are.
 
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { requireCommand } from '../../test/harness/command.ts';
 import type { Docker } from './docker.ts';
 import { digestInputs } from './inputs.ts';
@@ -53,6 +55,18 @@ async function buildAll(docker: Docker, options: BuildOptions, parameters: reado
   // What was built before and lost its name. Layers that builds may use again stay, up to a bound.
   await docker.run('image', 'prune', '--force');
   await docker.ask('builder', 'prune', '--force', '--keep-storage', '6gb');
+}
+
+/** Of what `npm install` has put there, by npm itself, which no image holds. */
+export async function readNpmBill(docker: Docker, options: BuildOptions): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'lms-npm-bill-'));
+  try {
+    const target = ['--target', 'npm-bill', '--output', folder];
+    await docker.run('build', ...(await buildParameters(docker, options)), ...target, '.');
+    return readFileSync(join(folder, 'npm.json'), 'utf8');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function buildParameters(docker: Docker, { images, report }: BuildOptions): Promise<string[]> {

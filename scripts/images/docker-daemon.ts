@@ -42,7 +42,7 @@ export class DockerDaemon {
         ...['--pdeathsig', 'SIGTERM', 'dockerd'],
         ...['--data-root', join(cacheFolder, 'docker'), '--exec-root', join(RUN_FOLDER, 'exec')],
         ...['--host', `unix://${SOCKET}`, '--pidfile', PID_FILE],
-        ...['--iptables=false', '--ip-masq=false', '--ip-forward=false'],
+        ...['--bridge=none', '--iptables=false', '--ip-masq=false', '--ip-forward=false'],
       ],
       logPath: join(RUN_FOLDER, 'log'),
     });
@@ -59,6 +59,7 @@ export class DockerDaemon {
         { timeoutMilliseconds: START_MILLISECONDS },
       );
       if (!daemon.running) throw new Error(`dockerd does not run: ${lastLine(daemon.log())}`);
+      await started.#clear();
       return started;
     } catch (error) {
       await started.stop();
@@ -68,8 +69,19 @@ export class DockerDaemon {
 
   /** With everything that runs in it. */
   async stop(): Promise<void> {
+    if (this.#process.running) await this.#clear();
     await this.#process.end();
     this.#lock.release();
+  }
+
+  /** Containers, and networks, whose bridges would stay on this host: also those of a process that was killed. */
+  async #clear(): Promise<void> {
+    const environment = { DOCKER_HOST: this.host };
+    const { stdout } = await runCommand('docker', ['ps', '--all', '--quiet'], { environment });
+    const containers = stdout.split('\n').filter((id) => id !== '');
+    if (containers.length > 0)
+      await runCommand('docker', ['rm', '--force', '--volumes', ...containers], { environment });
+    await runCommand('docker', ['network', 'prune', '--force'], { environment });
   }
 }
 

@@ -1,9 +1,9 @@
 // make images [IMAGE_TAG=…] [IMAGE_REGISTRY=…] [BASE_IMAGE=…]
 //
-// Builds the images of the Dockerfile with Docker.
+// Builds the images of the Dockerfile with Docker, and writes the bill of materials of each (CycloneDX) to .tools/images/TAG.
 //
 //   --no-registry   pull nothing: base and build images are made here, from Debian's packages
-//   --archive       write them to .tools/images/TAG.tar, for `ctr images import` or `docker load`
+//   --archive       write them to .tools/images/TAG.tar, for `ctr images import` or `docker load`, instead of the bills
 //   --also-tag TAG  give them a second tag, in the archive too
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { writeArchive } from './archive.ts';
 import { buildImages, type BuildOptions } from './build.ts';
+import { writeBills } from './bill-of-materials.ts';
 import { Docker } from './docker.ts';
 import { digestInputs } from './inputs.ts';
 import { imageName, TARGETS } from './targets.ts';
@@ -54,6 +55,7 @@ async function build(): Promise<void> {
   try {
     await buildImages(docker, options);
     if (values.archive) await archiveImages(docker);
+    else await writeBills(docker, options, join(FOLDER, options.tag));
   } finally {
     await docker.close();
   }

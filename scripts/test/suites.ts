@@ -14,7 +14,9 @@ export interface JestSuite {
   readonly limitMinutes: number;
 }
 
-const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'chart', 'end-to-end', 'cluster'];
+const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'chart', 'images', 'containers', 'end-to-end', 'cluster'];
+/** They load the machine, or start a Docker daemon of which there can be one. */
+const SERIAL_SUITES = ['images', 'containers', 'end-to-end', 'cluster'];
 
 function folder(name: string, limitMinutes: number): JestSuite {
   return {
@@ -22,7 +24,7 @@ function folder(name: string, limitMinutes: number): JestSuite {
     project: 'integration',
     paths: [`/test/${name}/`],
     ignoredPaths: [],
-    serial: name === 'end-to-end' || name === 'cluster',
+    serial: SERIAL_SUITES.includes(name),
     limitMinutes,
   };
 }
@@ -40,6 +42,9 @@ export const JEST_SUITES: readonly JestSuite[] = [
   folder('simulation', 10),
   folder('faults', 12),
   folder('chart', 15),
+  // The first time on a machine, base images are made: some minutes.
+  folder('images', 15),
+  folder('containers', 15),
   folder('end-to-end', 15),
   { ...folder('cluster', 40), onDemand: true },
 ];

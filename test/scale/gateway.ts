@@ -19,6 +19,9 @@ const SECONDS = 6;
 const CONCURRENCY = 64;
 const COMMANDS = 200;
 const IDLE_MILLISECONDS = 10_000;
+const SETTLE_MILLISECONDS = 180_000;
+/** Of a processor. */
+const QUIET_SHARE = 0.05;
 const SERVICES_SHOWN = ['gateway', 'registry', 'stats-ingest', 'staging-controller', 'nats'] as const;
 
 interface Kind {
@@ -68,6 +71,7 @@ export async function measureGateway(parameters: readonly string[]): Promise<voi
   sayHowBusy();
   await withCleanup(async (cleanup) => {
     const area = await ManagerArea.start(machines, cleanup);
+    await settle(area);
     say(`${machines} machines are made`);
     const rows = [];
     for (const kind of KINDS) rows.push(await measureKind(area, kind));
@@ -77,6 +81,17 @@ export async function measureGateway(parameters: readonly string[]): Promise<voi
     );
     await measureLongPolls(area, polls, cleanup);
   });
+}
+
+/** What follows from many new machines is done. */
+async function settle(area: ManagerArea): Promise<void> {
+  const cpu = (): number => cpuSeconds(area.processes.get('stats-ingest') ?? 0);
+  const isQuiet = async (): Promise<boolean> => {
+    const before = cpu();
+    const seconds = await watchFor(1_000);
+    return cpu() - before < QUIET_SHARE * seconds;
+  };
+  await waitFor('stats-ingest to have heard of all', isQuiet, { timeoutMilliseconds: SETTLE_MILLISECONDS });
 }
 
 async function measureKind(area: ManagerArea, { name, ask }: Kind): Promise<readonly string[]> {
@@ -133,11 +148,12 @@ async function measureCommands(area: ManagerArea, count: number, names: readonly
     const { operation } = await area.registry.createOperation({
       ...{ idOrName: machineId, kind: OperationKind.RESCAN, consistency: 0, sequence: 0n, diskId: '' },
       ...{ timeoutSeconds: 0, traceparent: '', idempotencyKey: '' },
+      ...{ checkpointId: '', offsetBytes: 0n, lengthBytes: 0n },
     });
     latencies.push(performance.now() - askedAt);
     await area.registry.completeOperation({
       ...{ operationId: operation?.operationId ?? '', machineIds: [machineId], succeeded: true },
-      ...{ errorCode: '', errorMessage: '', sequence: 0n, verifyReport: undefined },
+      ...{ errorCode: '', errorMessage: '', sequence: 0n, verifyReport: undefined, sha256: '' },
     });
   }
   await waitFor('the registry to have told it', async () => (await area.registry.getTrust({})) !== undefined);

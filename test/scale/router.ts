@@ -27,6 +27,8 @@ const RAW_BYTES = 1_024 * MEBIBYTE;
 const STREAM_BYTES = 256 * MEBIBYTE;
 const PIECE_BYTES = MEBIBYTE;
 const WAIT_MILLISECONDS = 120_000;
+/** One that is not closed by then was not refused. */
+const PROBE_MILLISECONDS = 500;
 const BLOCKS_OF_A_FRAME = 16;
 const DIGEST_BYTES = 16;
 
@@ -41,8 +43,8 @@ export async function measureRouter(parameters: readonly string[]): Promise<void
     const sink = await Sink.start(cleanup);
     const direct = await Sink.start(cleanup);
     fixture.staging.set(...Array.from({ length: ROUTES }, (_, index) => route(machineIdOf(index), sink.port)));
-    await waitFor('HAProxy to hold the routes', () => fixture.health?.healthy === true);
-    const hello = await clientHello(blockStreamServerName(machineIdOf(0)));
+    const hello = await clientHello(blockStreamServerName(machineIdOf(ROUTES - 1)));
+    await waitFor('HAProxy to hold the last of the routes', () => getsThrough(fixture.port, hello, sink));
     await measureConnections(fixture, sink, hello, connections, cleanup);
     await measureThroughput(fixture, sink, direct, hello);
     await measureStreams(fixture);
@@ -104,6 +106,14 @@ async function open(port: number, hello: Buffer): Promise<Socket> {
   return socket;
 }
 
+async function getsThrough(port: number, hello: Buffer, sink: Sink): Promise<boolean> {
+  const before = sink.accepted;
+  const socket = await open(port, hello);
+  await once(socket, 'close', { signal: AbortSignal.timeout(PROBE_MILLISECONDS) }).catch(() => undefined);
+  socket.destroy();
+  return sink.accepted > before;
+}
+
 async function measureConnections(
   fixture: RouterFixture,
   sink: Sink,
@@ -113,9 +123,12 @@ async function measureConnections(
 ): Promise<void> {
   say(`${count} connections are held`);
   const held: Socket[] = [];
+  const acceptedBefore = sink.accepted;
   cleanup.add('end what is held', () => held.forEach((socket) => socket.destroy()));
   const reached = (wanted: number) =>
-    waitFor('all to have come through', () => sink.accepted >= wanted, { timeoutMilliseconds: WAIT_MILLISECONDS });
+    waitFor('all to have come through', () => sink.accepted - acceptedBefore >= wanted, {
+      timeoutMilliseconds: WAIT_MILLISECONDS,
+    });
   const before = residentMebibytes(fixture.haproxyPid);
   await inParallel(count, async () => held.push(await open(fixture.port, hello)));
   await reached(count);
@@ -125,7 +138,9 @@ async function measureConnections(
   const startedAt = performance.now();
   await inParallel(RATE_CONNECTIONS, async (index) => {
     const socket = await open(fixture.port, hello);
-    await waitFor('it to come through', () => sink.accepted > count + index - 64, { pollMilliseconds: 1 });
+    await waitFor('it to come through', () => sink.accepted - acceptedBefore > count + index - 64, {
+      pollMilliseconds: 1,
+    });
     socket.destroy();
   });
   await reached(count + RATE_CONNECTIONS);

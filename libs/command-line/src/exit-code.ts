@@ -36,6 +36,7 @@ const EXIT_OF_ERROR: Readonly<Record<ErrorCode, ExitName>> = {
   PROTOCOL_VIOLATION: 'failed',
   STAGING_FULL: 'failed',
   STAGING_ON_SOURCE: 'failed',
+  REMOVED: 'notFound',
   FENCED: 'failed',
   UNSUPPORTED: 'failed',
   INTERNAL: 'failed',

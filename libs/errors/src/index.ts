@@ -19,6 +19,7 @@ export const ERROR_CODES = [
   'PROTOCOL_VIOLATION', // the peer sent what the protocol forbids
   'STAGING_FULL',
   'STAGING_ON_SOURCE', // staging lies on the disk to be replicated
+  'REMOVED', // an operator has taken the machine away for good
   'FENCED', // a newer session of the same identity took over
   'UNSUPPORTED', // this disk, kernel or feature cannot be used
   'INTERNAL',

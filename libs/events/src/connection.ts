@@ -64,11 +64,20 @@ export class EventConnection {
   readonly manager: JetStreamManager;
   readonly replicas: number;
   readonly logger: Logger;
+  /** Aborted when the service is to stop, and when the connection is closed. */
+  readonly givenUp: AbortSignal;
   readonly #closing = new AbortController();
   readonly #reconnected = new Set<() => void>();
   #connected = true;
 
-  private constructor(nats: NatsConnection, manager: JetStreamManager, replicas: number, logger: Logger) {
+  private constructor(
+    nats: NatsConnection,
+    manager: JetStreamManager,
+    replicas: number,
+    logger: Logger,
+    signal: AbortSignal,
+  ) {
+    this.givenUp = AbortSignal.any([signal, this.#closing.signal]);
     this.nats = nats;
     this.jetstream = jetstream(nats, { timeout: REQUEST_TIMEOUT_MILLISECONDS });
     this.manager = manager;
@@ -100,7 +109,7 @@ export class EventConnection {
           ignoreAuthErrorAbort: true,
         });
         const manager = await jetstreamManager(nats, { timeout: REQUEST_TIMEOUT_MILLISECONDS });
-        return new EventConnection(nats, manager, options.replicas, logger);
+        return new EventConnection(nats, manager, options.replicas, logger, signal);
       } catch (thrown) {
         await nats?.close();
         const error = fromNats(thrown, `connection to NATS at ${options.servers.join(', ')}`);

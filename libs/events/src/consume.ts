@@ -13,9 +13,11 @@ import { Event } from '@lms/proto';
 import { BackOff, HEALTHY, pause, unhealthy, type Health } from '@lms/service';
 import { extractTrace, SpanKind, tracer, withSpan } from '@lms/telemetry';
 import type { EventConnection } from './connection.ts';
+import { isOtherwiseThere } from './failure.ts';
 import { REPLAY_FOR_HEADER, storeDeadLetter } from './dead-letters.ts';
 import { headersCarrier } from './publish.ts';
 import { DEAD_LETTER_STREAM, ensureStream, EVENT_STREAM } from './streams.ts';
+import { untilAnswered } from './until-answered.ts';
 import { subjectToken } from './subjects.ts';
 
 const DELIVERIES_MAX = 5;
@@ -55,7 +57,7 @@ export class FactConsumer {
     await ensureStream(connection, EVENT_STREAM);
     await ensureStream(connection, DEAD_LETTER_STREAM);
     const consumer = new FactConsumer(connection, options);
-    await consumer.#ensure();
+    await untilAnswered(connection, `consumer ${options.name}`, () => consumer.#ensure());
     consumer.#running = consumer.#run();
     return consumer;
   }
@@ -92,16 +94,26 @@ export class FactConsumer {
     }
   }
 
+  /** One that another release made, for other kinds, is changed: it goes on where it was. */
   async #ensure(): Promise<void> {
-    await this.#connection.manager.consumers.add(EVENT_STREAM.name, {
-      durable_name: this.#options.name,
+    const { consumers } = this.#connection.manager;
+    const changeable = {
       filter_subjects: this.#options.kinds.map((kind) => `lms.v1.event.${subjectToken(kind)}.*`),
-      ack_policy: AckPolicy.Explicit,
       ack_wait: nanos(ACKNOWLEDGE_WAIT_MILLISECONDS),
-      deliver_policy: DeliverPolicy.All,
       max_deliver: -1,
       num_replicas: this.#connection.replicas,
-    });
+    };
+    try {
+      await consumers.add(EVENT_STREAM.name, {
+        durable_name: this.#options.name,
+        ack_policy: AckPolicy.Explicit,
+        deliver_policy: DeliverPolicy.All,
+        ...changeable,
+      });
+    } catch (thrown) {
+      if (!isOtherwiseThere(thrown)) throw thrown;
+      await consumers.update(EVENT_STREAM.name, this.#options.name, changeable);
+    }
   }
 
   async #consume(until: AbortSignal): Promise<void> {

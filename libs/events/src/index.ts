@@ -16,3 +16,4 @@ export {
   type StreamDescription,
 } from './streams.ts';
 export { eventSubject, logSubject, statisticsSubject, subjectToken } from './subjects.ts';
+export { untilAnswered } from './until-answered.ts';

@@ -10,6 +10,7 @@ import { BackOff, HEALTHY, pause, unhealthy, type Health } from '@lms/service';
 import type { EventConnection } from './connection.ts';
 import { readStream, type StoredMessage } from './stream-reader.ts';
 import { ensureStream, type StreamDescription } from './streams.ts';
+import { untilAnswered } from './until-answered.ts';
 
 const RESTART_LIMITS = { firstMilliseconds: 200, longestMilliseconds: 5_000 };
 
@@ -39,7 +40,7 @@ export class StreamFollower {
   ): Promise<StreamFollower> {
     await ensureStream(connection, options.stream);
     const follower = new StreamFollower(connection, options);
-    await follower.#read(false, signal);
+    await untilAnswered(connection, `reading of stream ${options.stream.name}`, () => follower.#read(false, signal));
     follower.#running = follower.#run();
     return follower;
   }

@@ -4,8 +4,10 @@
  */
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
+import { toLmsError } from '@lms/errors';
 import type { EventConnection } from './connection.ts';
 import { fromNats } from './failure.ts';
+import { untilAnswered } from './until-answered.ts';
 
 const DAY_MILLISECONDS = 24 * 60 * 60 * 1000;
 const MEBIBYTE = 1024 * 1024;
@@ -62,11 +64,22 @@ export const DEAD_LETTER_STREAM: StreamDescription = {
 
 /** Idempotent: makes the stream, or gives an existing one these limits. Again after each reconnect, should it be lost. */
 export async function ensureStream(connection: EventConnection, stream: StreamDescription): Promise<void> {
-  await createOrUpdate(connection, stream);
+  const ensure = (): Promise<void> =>
+    untilAnswered(connection, `stream ${stream.name}`, () => createOrUpdate(connection, stream));
+  await ensure();
+  let busy = false;
   connection.onReconnect(() => {
-    createOrUpdate(connection, stream).catch((thrown: unknown) => {
-      connection.logger.warn({ error: thrown, stream: stream.name }, 'a stream could not be ensured after a reconnect');
-    });
+    if (busy) return;
+    busy = true;
+    ensure()
+      .catch((thrown: unknown) => {
+        if (connection.givenUp.aborted) return;
+        const { code, message } = toLmsError(thrown);
+        connection.logger.warn({ code }, `after a reconnect: ${message}`);
+      })
+      .finally(() => {
+        busy = false;
+      });
   });
 }
 

@@ -5,7 +5,8 @@
  * commands and the certificate are loops of their own, each with its own back-off, and none of them waits for another.
  * Special cases: started while the manager is away, the agent takes the last assignment from its state folder.
  * Failure: order of the stop is core (the map is saved, the kernel goes on recording), then the manager's loops (a last
- * report), then the rest; the trace instance stays on purpose, so that the next run can go on without a rescan.
+ * report), then the rest; the trace instance stays on purpose, so that the next run can go on without a rescan. A machine
+ * that was removed from the manager ends in the same order, and then only waits (`removed-agent.ts`).
  */
 import { randomUUID } from 'node:crypto';
 import { productVersion } from '@lms/command-line';
@@ -27,6 +28,8 @@ import { BlockStreamEndpoint } from './replication/block-stream-endpoint.ts';
 import { CertificateHolder } from './manager-link/certificate-renewal.ts';
 import { observeReplication } from './replication/metrics.ts';
 import { beginPointTrace } from './replication/point-trace.ts';
+import { stayRemoved } from './removed-agent.ts';
+import type { Removal } from './state/removal.ts';
 import { runtimeId, traceInstanceName } from './state/runtime-names.ts';
 import type { StateFolder } from './state/state-folder.ts';
 import { WriteGate } from './state/write-gate.ts';
@@ -36,15 +39,25 @@ import { keepStatusFile } from './status-file.ts';
 const BUFFERS = 48;
 
 export async function runAgentProcess(state: StateFolder, signal: AbortSignal): Promise<void> {
+  const removal = (await state.findRemoval()) ?? (await replicate(state, signal));
+  if (removal !== null) await stayRemoved(state, removal, signal);
+}
+
+/** Until the signal aborts (null), or the manager says that the machine was removed. */
+async function replicate(state: StateFolder, signal: AbortSignal): Promise<Removal | null> {
   const resources = new AsyncDisposableStack();
   try {
-    await runWith(resources, state, signal);
+    return await runWith(resources, state, signal);
   } finally {
     await resources.disposeAsync();
   }
 }
 
-async function runWith(resources: AsyncDisposableStack, state: StateFolder, signal: AbortSignal): Promise<void> {
+async function runWith(
+  resources: AsyncDisposableStack,
+  state: StateFolder,
+  signal: AbortSignal,
+): Promise<Removal | null> {
   const identity = await state.identity();
   const { privateKeyPem, certificatePem, caPem } = await state.credentials();
   const id = runtimeId(state.path);
@@ -106,9 +119,12 @@ async function runWith(resources: AsyncDisposableStack, state: StateFolder, sign
   log.logger.info({ machineId: identity.machineId, pid: process.pid, version: productVersion() }, 'the agent runs');
   const ending = new AbortController();
   const beside = [link.run(ending.signal), keepStatusFile(memory, () => link.runningStatus(), ending.signal)];
-  await replicator.run(signal);
-  log.logger.info('replication has stopped; the kernel goes on recording');
+  await replicator.run(AbortSignal.any([signal, link.removed]));
+  log.logger.info(
+    link.removed.aborted ? 'replication has ended' : 'replication has stopped; the kernel goes on recording',
+  );
   link.sampleNow();
   ending.abort(new DOMException('the agent is stopping', 'AbortError'));
   await Promise.all(beside);
+  return link.removal;
 }

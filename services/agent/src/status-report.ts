@@ -5,6 +5,8 @@ import { formatBytes, formatFields, formatOptional, formatTable } from '@lms/com
 import type { Result } from '@lms/command-line';
 import { z } from 'zod';
 import type { AgentIdentity } from './state/agent-identity.ts';
+import { describeRemoval } from './state/removal.ts';
+import type { Removal } from './state/removal.ts';
 
 export const STATUS_FILE = 'status.json';
 
@@ -51,9 +53,11 @@ export interface StatusReport {
   /** Of the process that holds the state folder; null: none does. */
   readonly pid: number | null;
   readonly running: RunningStatus | null;
+  /** An operator has removed the machine; null: not as far as is known here. */
+  readonly removal: Removal | null;
 }
 
-export function statusResult({ stateDir, identity, pid, running }: StatusReport): Result {
+export function statusResult({ stateDir, identity, pid, running, removal }: StatusReport): Result {
   // What a process said that is gone is not how things are.
   const now = pid === null || running?.pid !== pid ? null : running;
   const disks = identity.disks.map(({ diskId, device, sizeBytes }) => {
@@ -65,14 +69,15 @@ export function statusResult({ stateDir, identity, pid, running }: StatusReport)
     name: identity.name,
     managerUrl: identity.managerUrl,
     enrolledAt: identity.enrolledAt,
+    removedAt: removal?.learnedAt ?? null,
     stateDir,
     running: pid !== null,
     pid,
     updatedAt: now?.updatedAt ?? null,
-    replicationState: now?.replicationState ?? null,
-    stallCause: now?.stallCause ?? null,
-    detail: now?.detail ?? null,
-    connected: now?.connected ?? false,
+    replicationState: removal === null ? (now?.replicationState ?? null) : 'STOPPED',
+    stallCause: removal === null ? (now?.stallCause ?? null) : null,
+    detail: removal === null ? (now?.detail ?? null) : describeRemoval(removal, stateDir),
+    connected: removal === null && (now?.connected ?? false),
     blockStream: now?.blockStream ?? null,
     freezing: now?.freezing ?? null,
     certificateExpiresAt: now?.certificateExpiresAt ?? null,

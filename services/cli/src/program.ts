@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import { addMachineCommands } from './commands/machine.ts';
 import { addManagerCommand } from './commands/manager.ts';
 import { addPointCommands } from './commands/point.ts';
+import { addStagingCommands } from './commands/staging.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTokenCommands } from './commands/token.ts';
 import { ManagerSession } from './session.ts';
@@ -32,5 +33,6 @@ export function createProgram(interruption: Interruption): Command {
   addTokenCommands(program, session);
   addMachineCommands(program, session);
   addPointCommands(program, session);
+  addStagingCommands(program, session);
   return program;
 }

@@ -18,6 +18,7 @@ import { addImageRoutes } from './routes/operator-images.ts';
 import { addLogRoutes } from './routes/operator-logs.ts';
 import { addMachineRoutes } from './routes/operator-machines.ts';
 import { addPointRoutes } from './routes/operator-points.ts';
+import { addRemovalRoutes } from './routes/operator-removal.ts';
 import { addStatusRoute } from './routes/operator-status.ts';
 import { addTokenRoutes } from './routes/operator-tokens.ts';
 import { addReplicationServerRoutes } from './routes/replication-server.ts';
@@ -156,6 +157,7 @@ function addRoutes(application: Application, context: RouteContext): void {
   addStatusRoute(application, context);
   addTokenRoutes(application, context);
   addMachineRoutes(application, context);
+  addRemovalRoutes(application, context);
   addPointRoutes(application, context);
   addImageRoutes(application, context);
   addLogRoutes(application, context);

@@ -13,6 +13,7 @@ import {
 import type { Facts } from './facts.ts';
 import { createMachineId } from './machine-rules.ts';
 import type { Machines } from './machines.ts';
+import type { RemovedMachines } from './removed-machines.ts';
 import type { ReplicationServers } from './replication-servers.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -20,6 +21,7 @@ export interface Enrolment {
   readonly authority: CertificateAuthority;
   readonly tokens: Tokens;
   readonly machines: Machines;
+  readonly removed: RemovedMachines;
   readonly replicationServers: ReplicationServers;
   readonly facts: Facts;
 }
@@ -49,7 +51,7 @@ export async function enrolMachine(
 }
 
 export async function enrolReplicationServer(
-  { authority, tokens, replicationServers, facts }: Enrolment,
+  { authority, tokens, removed, replicationServers, facts }: Enrolment,
   request: EnrolReplicationServerRequest,
   now: Date,
 ): Promise<EnrolReplicationServerResponse> {
@@ -57,6 +59,7 @@ export async function enrolReplicationServer(
   await tokens.check(request.token, TokenPurpose.REPLICATION_SERVER, now);
   await verifyCertificateRequest(request.csrPem);
   const { dnsNames } = await tokens.redeem(request.token, TokenPurpose.REPLICATION_SERVER, now);
+  removed.refuseServer(dnsNames);
   const certificatePem = await authority.issueReplicationServer(request.csrPem, name, dnsNames, now);
   const revision = await replicationServers.put(name, { version, enrolledAt: now.toISOString(), dnsNames });
   const fact = { $case: 'replicationServerEnrolled', value: { name, version } } as const;
@@ -64,9 +67,9 @@ export async function enrolReplicationServer(
   return { name, certificatePem, caPem: authority.certificatePem, trustDomain: authority.trustDomain };
 }
 
-/** The gateway has checked the caller's certificate; whoever holds one of ours gets the next. */
+/** The gateway has checked the caller's certificate; whoever holds one of ours gets the next, unless it was removed. */
 export async function renewCertificate(
-  { authority, replicationServers }: Enrolment,
+  { authority, removed, replicationServers }: Enrolment,
   request: RenewCertificateRequest,
   now: Date,
 ): Promise<RenewCertificateResponse> {
@@ -74,6 +77,8 @@ export async function renewCertificate(
   if (identity.trustDomain !== authority.trustDomain || identity.kind === 'service') {
     throw new LmsError('PERMISSION_DENIED', `${request.spiffeId} gets no certificate here`);
   }
+  if (identity.kind === 'machine') removed.refuse(identity.id);
+  else removed.refuseServer(request.dnsNames);
   const certificatePem =
     identity.kind === 'machine'
       ? await authority.issueMachine(request.csrPem, identity.id, now)

@@ -5,6 +5,7 @@ import { OperationKind, OperationState, type RegistryService } from '@lms/proto'
 import type { Handlers } from '@lms/rpc';
 import type { OpenedAuthority } from './authority-files.ts';
 import { enrolMachine, enrolReplicationServer, renewCertificate, type Enrolment } from './certificates.ts';
+import type { MachineRemoval } from './machine-removal.ts';
 import type { Operations } from './operations.ts';
 import { pageOf } from './paging.ts';
 import type { Points } from './points.ts';
@@ -13,13 +14,14 @@ export interface RegistryParts extends Enrolment {
   readonly opened: OpenedAuthority;
   readonly points: Points;
   readonly operations: Operations;
+  readonly removal: MachineRemoval;
 }
 
 /** Components that may ask for operators' and gateways' secrets. */
 const TRUSTED_WITH_SECRETS: ReadonlySet<string> = new Set(['gateway', 'manager']);
 
 export function createHandlers(parts: RegistryParts): Handlers<typeof RegistryService> {
-  const { authority, tokens, machines, replicationServers, points, operations, opened } = parts;
+  const { authority, tokens, machines, replicationServers, removed, removal, points, operations, opened } = parts;
   return {
     getTrust: async (_request, { peer }) => ({
       caPem: authority.certificatePem,
@@ -67,6 +69,7 @@ export function createHandlers(parts: RegistryParts): Handlers<typeof RegistrySe
       const kind = paused ? OperationKind.PAUSE : OperationKind.RESUME;
       return { operation: await operations.create(agentOperation(machineId, kind), now) };
     },
+    removeMachine: (request) => removal.remove(request, new Date()),
     listReplicationServers: async (request) => {
       const { items, nextPageToken } = replicationServers.list(request);
       return { replicationServers: items, nextPageToken };
@@ -78,14 +81,16 @@ export function createHandlers(parts: RegistryParts): Handlers<typeof RegistrySe
       const made = operation.kind === OperationKind.CREATE_POINT && operation.state === OperationState.SUCCEEDED;
       return { operation, point: (made ? points.get(operation.machineId, operation.sequence) : null) ?? undefined };
     },
-    watchCommands: async ({ machineId, knownOperationIds, waitMilliseconds }, { signal }) => ({
-      operations: await operations.commands(machineId, knownOperationIds, waitMilliseconds, signal),
-    }),
+    watchCommands: async ({ machineId, knownOperationIds, waitMilliseconds }, { signal }) => {
+      removed.refuse(machineId);
+      return { operations: await operations.commands(machineId, knownOperationIds, waitMilliseconds, signal) };
+    },
     watchTasks: ({ machineIds, afterRevision, waitMilliseconds }, { signal }) =>
       operations.tasks(machineIds, afterRevision, waitMilliseconds, signal),
     completeOperation: async (request) => ({ operation: await operations.complete(request, new Date()) }),
 
     reportPoints: async ({ machineId, complete, points: reported }) => {
+      removed.refuse(machineId);
       await points.report(machineId, reported, complete);
       await operations.pointsReported(machineId, reported, new Date());
       return {};

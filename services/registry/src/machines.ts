@@ -1,5 +1,6 @@
-/** Source machines: enrolling, names, heartbeats, settings. */
+/** Source machines: enrolling, names, heartbeats, settings. One that was removed is none, whatever is still stored of it. */
 import { LmsError } from '@lms/errors';
+import type { StateEntry } from '@lms/events';
 import {
   Compression,
   type HeartbeatMachineRequest,
@@ -12,6 +13,7 @@ import { nameIsFree, nameKey } from './machine-name.ts';
 import { newMachine, presentMachine, withHeartbeat, type NewMachine } from './machine-rules.ts';
 import { pageOf, type Page } from './paging.ts';
 import type { Points } from './points.ts';
+import type { RemovedMachines } from './removed-machines.ts';
 import type { RegistryStore } from './store.ts';
 
 /**
@@ -25,16 +27,23 @@ export class Machines {
   readonly #names: RegistryStore['names'];
   readonly #points: Points;
   readonly #facts: Facts;
+  readonly #removed: RemovedMachines;
   readonly #seenAt = new Map<string, Date>();
   /** Machine ids by name, from the bucket's one watch. */
   readonly #idByName = new Map<string, string>();
   readonly #forget: () => void;
 
-  constructor(store: Pick<RegistryStore, 'machines' | 'names'>, points: Points, facts: Facts) {
+  constructor(
+    store: Pick<RegistryStore, 'machines' | 'names'>,
+    points: Points,
+    facts: Facts,
+    removed: RemovedMachines,
+  ) {
     this.#machines = store.machines;
     this.#names = store.names;
     this.#points = points;
     this.#facts = facts;
+    this.#removed = removed;
     for (const { key, value } of store.machines.entries()) this.#idByName.set(value.name, key);
     this.#forget = store.machines.onChange((key, entry) => {
       if (entry !== null) this.#idByName.set(entry.value.name, key);
@@ -48,7 +57,7 @@ export class Machines {
 
   /** ALREADY_EXISTS when the name is seen to be taken. Proves nothing: `create` decides. */
   checkName(name: string): void {
-    if (this.#idByName.has(name)) throw nameTaken(name);
+    if (this.#stored(this.#idByName.get(name) ?? '') !== null) throw nameTaken(name);
   }
 
   /** Takes the name, then makes the machine. ALREADY_EXISTS when another machine has the name. */
@@ -62,14 +71,15 @@ export class Machines {
   }
 
   find(idOrName: string, now: Date): Machine | null {
-    const entry = this.#machines.get(idOrName) ?? this.#machines.get(this.#idByName.get(idOrName) ?? '');
+    const entry = this.#stored(idOrName) ?? this.#stored(this.#idByName.get(idOrName) ?? '');
     return entry === null ? null : this.#present(entry.value, entry.revision, now);
   }
 
-  /** NOT_FOUND when there is no such machine. */
+  /** NOT_FOUND when there is no such machine, REMOVED when it is the id of one that there was. */
   require(idOrName: string, now: Date): Machine {
     const machine = this.find(idOrName, now);
     if (machine !== null) return machine;
+    this.#removed.refuse(idOrName);
     throw new LmsError('NOT_FOUND', `there is no machine ${idOrName}`, {
       field: 'idOrName',
       action: 'see `lms machine list`',
@@ -77,16 +87,20 @@ export class Machines {
   }
 
   list(request: ListMachinesRequest, now: Date): Page<Machine> {
-    const page = pageOf(this.#machines.entries(), (entry) => entry.value.name, request);
+    const entries = this.#machines.entries().filter(({ key }) => !this.#removed.has(key));
+    const page = pageOf(entries, (entry) => entry.value.name, request);
     return { ...page, items: page.items.map(({ value, revision }) => this.#present(value, revision, now)) };
   }
 
+  /** REMOVED when an operator has removed it. */
   async heartbeat(request: HeartbeatMachineRequest, now: Date): Promise<Machine> {
     const { machineId } = request;
+    this.#removed.refuse(machineId);
     if ((await this.#machines.find(machineId)) === null) await this.#recreate(request, now);
     this.#seenAt.set(machineId, now);
     let changed = false;
     const record = this.#machines.modify(machineId, (current) => {
+      this.#removed.refuse(machineId);
       if (current === null) throw new LmsError('ABORTED', `machine ${machineId} was removed meanwhile`);
       const told = withHeartbeat(current, request);
       changed = told !== current;
@@ -125,9 +139,28 @@ export class Machines {
     return this.#change(machineId, (machine) => (machine.paused === paused ? machine : { ...machine, paused }), now);
   }
 
+  /** Whether anything is stored of a machine that was removed. */
+  isStored(machineId: string, name: string): boolean {
+    return this.#machines.get(machineId) !== null || this.#names.get(nameKey(name))?.value.machineId === machineId;
+  }
+
+  /** Of a machine that was removed: forgets it, then frees its name. */
+  async discard(machineId: string, lastName: string): Promise<void> {
+    const machine = this.#machines.get(machineId);
+    if (machine !== null) await this.#machines.delete(machineId, machine.revision);
+    this.#seenAt.delete(machineId);
+    for (const name of new Set([lastName, machine?.value.name ?? lastName])) {
+      const reservation = this.#names.get(nameKey(name));
+      if (reservation?.value.machineId === machineId) {
+        await this.#names.delete(reservation.key, reservation.revision);
+      }
+    }
+  }
+
   /** Says again, at a start, which machines there are. */
   republish(now: Date): void {
     for (const { key, value, revision } of this.#machines.entries()) {
+      if (this.#removed.has(key)) continue;
       const fact = { $case: 'machineEnrolled', value: { machine: this.#present(value, revision, now) } } as const;
       this.#facts.tell(key, fact, `machine.${key}`, revision);
     }
@@ -166,9 +199,14 @@ export class Machines {
     const reservation = { name, machineId, reservedAt: now.toISOString() };
     await this.#names.modify(nameKey(name), (current) => {
       if (current === null || current.machineId === machineId) return reservation;
+      if (this.#removed.has(current.machineId)) return reservation;
       if (nameIsFree(current, this.#machines.get(current.machineId) !== null, now)) return reservation;
       throw nameTaken(name);
     });
+  }
+
+  #stored(machineId: string): StateEntry<Machine> | null {
+    return this.#removed.has(machineId) ? null : this.#machines.get(machineId);
   }
 
   #tellChanged(machine: Machine, revision: number): void {

@@ -48,6 +48,11 @@ export function isTask(operation: Operation): boolean {
   return !isOver(operation) && !isForAgent(operation.kind);
 }
 
+/** Whether the point that it means is in use until it is over. */
+export function readsPoint({ kind }: Operation): boolean {
+  return kind === OperationKind.VERIFY_POINT || kind === OperationKind.EXPORT_DISK;
+}
+
 /** The same key for the same machine is the same operation. */
 export function operationIdOf(machineId: string, idempotencyKey: string): string {
   if (idempotencyKey === '') return randomUUID();

@@ -13,7 +13,17 @@ import type { Facts } from './facts.ts';
 import type { Machines } from './machines.ts';
 import { checkOperation, meansPoint } from './operation-checks.ts';
 import { oldestFirst, OperationIndex } from './operation-index.ts';
-import { isAgentCommand, isOver, isTask, operationIdOf, withExpiry, withPoint, withResult } from './operation-rules.ts';
+import {
+  failed,
+  isAgentCommand,
+  isOver,
+  isTask,
+  operationIdOf,
+  readsPoint,
+  withExpiry,
+  withPoint,
+  withResult,
+} from './operation-rules.ts';
 import type { Points } from './points.ts';
 import type { RegistryStore } from './store.ts';
 
@@ -93,9 +103,15 @@ export class Operations {
   /** Waits until it is over, for `waitMilliseconds` at most. */
   async wait(operationId: string, waitMilliseconds: number, signal: AbortSignal): Promise<Operation> {
     const found = await this.find(operationId);
-    const newest = (): Operation => this.#bucket.get(operationId)?.value ?? found;
-    await this.#until([found.machineId], () => isOver(newest()), waitMilliseconds, signal);
-    return newest();
+    let seen = false;
+    // One that is forgotten meanwhile will not change any more; one that another replica has just made will be seen.
+    const ended = (): boolean => {
+      const operation = this.#bucket.get(operationId)?.value;
+      seen ||= operation !== undefined;
+      return operation === undefined ? seen : isOver(operation);
+    };
+    await this.#until([found.machineId], ended, waitMilliseconds, signal);
+    return seen ? this.get(operationId) : found;
   }
 
   /** What the agent must still be told, oldest first; waits for the first. */
@@ -152,6 +168,27 @@ export class Operations {
     const waiting = asked.filter((one) => one.kind === OperationKind.CREATE_POINT && !isOver(one));
     for (const { operationId } of waiting) {
       await this.#modify(operationId, (one) => points.reduce((next, point) => withPoint(next, point, now), one));
+    }
+  }
+
+  /** Those under way that read a point of this machine. */
+  usesOf(machineId: string): readonly Operation[] {
+    return this.#index.of(machineId).filter((one) => readsPoint(one) && !isOver(one));
+  }
+
+  /** Machines of which any is kept. */
+  machineIds(): ReadonlySet<string> {
+    return new Set(this.#bucket.entries().map(({ value }) => value.machineId));
+  }
+
+  /** Of a machine that was removed: ends what is under way, so that nobody waits for it, and forgets all. */
+  async discard(machineId: string, now: Date): Promise<void> {
+    for (const { operationId } of this.#index.of(machineId)) {
+      await this.#modify(operationId, (one) =>
+        isOver(one) ? one : failed(one, 'REMOVED', `machine ${machineId} was removed`, now),
+      );
+      const entry = this.#bucket.get(operationId);
+      if (entry !== null) await this.#bucket.delete(operationId, entry.revision);
     }
   }
 

@@ -24,6 +24,14 @@ export class ReplicationServers {
     return ofAcceptedCertificate;
   }
 
+  /** Forgets the one that served this machine and no other. */
+  async discardOf(machineId: string): Promise<void> {
+    const name = `${machineId}.block-stream.lms.internal`;
+    for (const { key, value, revision } of this.#bucket.entries()) {
+      if (value.dnsNames.length === 1 && value.dnsNames[0] === name) await this.#bucket.delete(key, revision);
+    }
+  }
+
   list(request: ListReplicationServersRequest): Page<ReplicationServerRecord> {
     const records = this.#bucket.entries().map(({ key, value }) => ({
       name: key,

@@ -1,5 +1,5 @@
 /** The registry as a service: its parts put together, started and stopped in order. */
-import { EventConnection, EVENT_STREAM, ensureStream } from '@lms/events';
+import { EventConnection, EVENT_STREAM, ensureStream, untilAnswered } from '@lms/events';
 import { toLmsError } from '@lms/errors';
 import { RegistryService } from '@lms/proto';
 import { RpcServer } from '@lms/rpc';
@@ -9,10 +9,12 @@ import { openAuthority } from './authority-files.ts';
 import type { RegistryConfiguration } from './config.ts';
 import { Facts } from './facts.ts';
 import { createHandlers } from './handlers.ts';
+import { MachineRemoval } from './machine-removal.ts';
 import { Machines } from './machines.ts';
 import { reportNats } from './nats-process.ts';
 import { Operations } from './operations.ts';
 import { Points } from './points.ts';
+import { RemovedMachines } from './removed-machines.ts';
 import { ReplicationServers } from './replication-servers.ts';
 import { openStore, type RegistryStore } from './store.ts';
 import { Tokens } from './tokens.ts';
@@ -69,11 +71,16 @@ class Registry implements RegistryServiceModule {
     const store = await openStore(connection, signal);
     const facts = new Facts(connection);
     const points = new Points(store.points, facts);
-    const machines = new Machines(store, points, facts);
+    const removed = new RemovedMachines(store.removed);
+    const machines = new Machines(store, points, facts, removed);
     const operations = new Operations(store.operations, machines, points, facts);
     const tokens = new Tokens(store.tokens);
-    if (operatorTokenSha256 !== undefined) await tokens.ensureOperator(operatorTokenSha256, 'operator', new Date());
+    if (operatorTokenSha256 !== undefined) {
+      const ensure = () => tokens.ensureOperator(operatorTokenSha256, 'operator', new Date());
+      await untilAnswered(connection, "the operator's token", ensure);
+    }
     const replicationServers = new ReplicationServers(store.replicationServers);
+    const removal = new MachineRemoval({ removed, machines, points, operations, replicationServers, facts });
     const closeParts = (): void => {
       operations.close();
       points.close();
@@ -86,6 +93,8 @@ class Registry implements RegistryServiceModule {
       opened,
       tokens,
       machines,
+      removed,
+      removal,
       replicationServers,
       points,
       operations,
@@ -101,9 +110,10 @@ class Registry implements RegistryServiceModule {
     }).serve(RegistryService, handlers);
     await this.#server.start();
     machines.republish(new Date());
+    removal.republish();
     points.republish();
     this.#sweeper = setInterval(() => {
-      this.#sweeping = this.#sweeping.then(() => this.#sweep(operations, tokens));
+      this.#sweeping = this.#sweeping.then(() => this.#sweep(operations, removal, tokens));
     }, SWEEP_MILLISECONDS);
   }
 
@@ -119,9 +129,10 @@ class Registry implements RegistryServiceModule {
     this.#connection = null;
   }
 
-  async #sweep(operations: Operations, tokens: Tokens): Promise<void> {
+  async #sweep(operations: Operations, removal: MachineRemoval, tokens: Tokens): Promise<void> {
     try {
       await operations.sweep(new Date());
+      await removal.sweep(new Date());
       await tokens.sweep(new Date());
       const { operatorTokenSha256: digest } = this.#configuration;
       // Again, should all state have been lost meanwhile.

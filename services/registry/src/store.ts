@@ -3,6 +3,7 @@ import { StateBucket, jsonState, messageState, type EventConnection } from '@lms
 import { Machine, Operation, Point } from '@lms/proto';
 import { combineHealth, type Health } from '@lms/service';
 import { StoredName } from './machine-name.ts';
+import { StoredRemoval } from './removed-machines.ts';
 import { StoredReplicationServer } from './stored-replication-server.ts';
 import { StoredToken } from './token-rules.ts';
 
@@ -22,12 +23,14 @@ export interface RegistryStore {
   readonly points: StateBucket<Point>;
   /** By operation id. */
   readonly operations: StateBucket<Operation>;
+  /** By machine id: the deny-list. */
+  readonly removed: StateBucket<StoredRemoval>;
   health(): Health;
   close(): Promise<void>;
 }
 
 export async function openStore(connection: EventConnection, signal: AbortSignal): Promise<RegistryStore> {
-  const [machines, names, tokens, replicationServers, points, operations] = await Promise.all([
+  const [machines, names, tokens, replicationServers, points, operations, removed] = await Promise.all([
     StateBucket.open(connection, { name: 'LMS_MACHINES', codec: messageState(Machine, SCHEMA_VERSION) }, signal),
     StateBucket.open(connection, { name: 'LMS_MACHINE_NAMES', codec: jsonState(StoredName, SCHEMA_VERSION) }, signal),
     StateBucket.open(connection, { name: 'LMS_TOKENS', codec: jsonState(StoredToken, SCHEMA_VERSION) }, signal),
@@ -38,8 +41,13 @@ export async function openStore(connection: EventConnection, signal: AbortSignal
     ),
     StateBucket.open(connection, { name: 'LMS_POINTS', codec: messageState(Point, SCHEMA_VERSION) }, signal),
     StateBucket.open(connection, { name: 'LMS_OPERATIONS', codec: messageState(Operation, SCHEMA_VERSION) }, signal),
+    StateBucket.open(
+      connection,
+      { name: 'LMS_REMOVED_MACHINES', codec: jsonState(StoredRemoval, SCHEMA_VERSION) },
+      signal,
+    ),
   ]);
-  const buckets = [machines, names, tokens, replicationServers, points, operations];
+  const buckets = [machines, names, tokens, replicationServers, points, operations, removed];
   return {
     machines,
     names,
@@ -47,6 +55,7 @@ export async function openStore(connection: EventConnection, signal: AbortSignal
     replicationServers,
     points,
     operations,
+    removed,
     health: () => combineHealth(buckets.map((bucket) => bucket.health())),
     close: async () => {
       await Promise.all(buckets.map((bucket) => bucket.close()));

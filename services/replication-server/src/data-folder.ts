@@ -6,7 +6,7 @@
  *     assignments.json      the last that the manager said, for a start while it is away
  *     exports.json          exports under way or broken off: their points stay
  *     fencing/<machine>     R11
- *     machines/<machine>/   one staging store each
+ *     machines/<machine>/   one staging store each; .removed-…: of a removed machine, being deleted
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -20,12 +20,14 @@ export interface DataFolder {
   readonly assignmentsFile: string;
   readonly exportsFile: string;
   readonly fencingFolder: string;
+  readonly machinesFolder: string;
   machineFolder(machineId: string): string;
   readonly lock: FileLock;
 }
 
 export async function openDataFolder(path: string): Promise<DataFolder> {
-  await mkdir(join(path, 'machines'), { recursive: true, mode: 0o700 });
+  const machinesFolder = join(path, 'machines');
+  await mkdir(machinesFolder, { recursive: true, mode: 0o700 });
   // R12: what will be durable in these folders must not lose the folders themselves.
   await fsyncFolder(path);
   await fsyncFolder(dirname(path));
@@ -42,7 +44,8 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     assignmentsFile: join(path, 'assignments.json'),
     exportsFile: join(path, 'exports.json'),
     fencingFolder: join(path, 'fencing'),
-    machineFolder: (machineId) => join(path, 'machines', machineId),
+    machinesFolder,
+    machineFolder: (machineId) => join(machinesFolder, machineId),
     lock: attempt.lock,
   };
 }

@@ -6,7 +6,7 @@ import type { ReplicationObserver } from './core/ports.ts';
 import type { PointReports } from './manager/point-reports.ts';
 
 /** Ends of sessions that are part of ordinary life. */
-const ORDINARY_ENDS = new Set(['UNAVAILABLE', 'CANCELLED', 'FENCED']);
+const ORDINARY_ENDS = new Set(['UNAVAILABLE', 'CANCELLED', 'FENCED', 'REMOVED']);
 
 export function createReplicationObserver(logger: Logger, reports: () => PointReports | null): ReplicationObserver {
   const spans = tracer('replication-server');

@@ -30,6 +30,7 @@ import { Tasks } from './manager/tasks.ts';
 import { createReplicationObserver } from './replication-observer.ts';
 import { openMachineStore, stagingHasRoom } from './staging-area.ts';
 import { createStagingLocation } from './staging-location.ts';
+import { StagingRemoval } from './staging-removal.ts';
 import { systemClock } from './system-clock.ts';
 
 /** Reported to the manager and in enrolment. */
@@ -194,11 +195,19 @@ export class ReplicationServer implements Service {
     const reportAll = (machineIds: Iterable<string>): void => {
       for (const machineId of machineIds) reports.reportAll(machineId);
     };
+    const removal = new StagingRemoval({
+      folder,
+      isAssigned: (machineId) => assignments.machines.has(machineId),
+      release: (machineId) => replicas.release(machineId),
+      onRemoved: (machineId) => reports.forget(machineId),
+      logger: this.#logger,
+    });
     const follow = assignments.follow(
       api,
       {
-        onMachines: async (added) => {
-          await replicas.closeUnassigned();
+        onMachines: async (added, removed) => {
+          await removal.take(removed);
+          await replicas.closeUnassigned(removal.waiting);
           // Making the replica known is what its statistics, and so its initiation steps, begin with.
           for (const machineId of added) replicas.replica(machineId);
           reportAll(added);
@@ -224,6 +233,7 @@ export class ReplicationServer implements Service {
     });
     return [
       follow,
+      removal.run(signal),
       this.#reportReady(api, folder, listener, signal),
       statistics.run(signal),
       this.#logs.run((batch, sendSignal) => api.logs(batch, sendSignal), signal),

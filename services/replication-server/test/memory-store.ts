@@ -68,6 +68,7 @@ export function createMemoryStore(): MemoryStore {
     points: () => points,
     openPoint: unused,
     keepPoint: unused,
+    isRead: () => false,
     deletePoint: unused,
     verifyPoint: unused,
     applyRetention: () => Promise.resolve([]),

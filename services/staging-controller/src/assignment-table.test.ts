@@ -40,13 +40,21 @@ class Area {
   readonly removals = new Bucket<Removal>();
   readonly machines = new Map<string, Machine>();
   readonly asked: string[] = [];
+  /** Told to rs-1. */
+  keepNothingOf: readonly string[] = [];
 
   table(): AssignmentTable {
     const machine: AssignmentTableOptions['machine'] = (machineId) => {
       this.asked.push(machineId);
       return this.machines.get(machineId) ?? null;
     };
-    return new AssignmentTable({ assignments: this.assignments, removals: this.removals, machine });
+    return new AssignmentTable({
+      assignments: this.assignments,
+      removals: this.removals,
+      machine,
+      serverOf: () => 'rs-1',
+      removedOf: (server) => (server === 'rs-1' ? this.keepNothingOf : []),
+    });
   }
 
   know(machineId: string, name = machineId): void {
@@ -133,4 +141,18 @@ test('the answer is the same for as long as there is nothing else to tell, and a
   area.know('m-1', 'new-name');
   expect(table.of('rs-a').revision).not.toBe(first.revision);
   expect(table.of('rs-a').machines[0]?.name).toBe('new-name');
+});
+
+test('a machine that was removed is told to the server that has its staging, also when it is assigned no longer', () => {
+  const area = new Area();
+  const table = area.table();
+  const woken: string[] = [];
+  for (const server of ['rs-1', 'rs-2']) table.onChange(server, () => woken.push(server));
+  const before = table.of('rs-1');
+  area.keepNothingOf = ['m-gone'];
+  area.removeMachine('m-gone');
+  expect(woken).toEqual(['rs-1']);
+  expect(table.of('rs-1')).toMatchObject({ machines: [], removedMachineIds: ['m-gone'] });
+  expect(table.of('rs-1').revision).not.toBe(before.revision);
+  expect(table.of('rs-2').removedMachineIds).toEqual([]);
 });

@@ -16,10 +16,15 @@ export interface AssignmentTableOptions {
   readonly assignments: Pick<StateBucket<Assignment>, 'entries' | 'onChange'>;
   readonly removals: Pick<StateBucket<Removal>, 'get' | 'onChange'>;
   readonly machine: (machineId: string) => Machine | null;
+  /** The server that a machine's staging is with, also when it is assigned no longer. */
+  readonly serverOf: (machineId: string) => string;
+  /** Removed machines that this server must keep nothing of. */
+  readonly removedOf: (server: string) => readonly string[];
 }
 
 interface Answered {
   readonly machines: readonly Machine[];
+  readonly removed: readonly string[];
   readonly answer: WatchAssignmentsResponse;
 }
 
@@ -44,25 +49,30 @@ export class AssignmentTable {
       this.#tell(entry.value.replicationServer);
     });
     removals.onChange((machineId, entry) => {
-      this.machineChanged(machineId);
+      const before = this.#assigned.serverOf(machineId);
       if (entry !== null) this.#assigned.delete(machineId);
+      this.#tell(before);
+      this.#tell(options.serverOf(machineId));
     });
   }
 
   /** What the replication server is told now. */
   of(server: string): WatchAssignmentsResponse {
-    const { removals, machine } = this.#options;
+    const { removals, machine, removedOf } = this.#options;
     const machines: Machine[] = [];
     for (const machineId of this.#assigned.of(server)) {
       const known = removals.get(machineId) === null ? machine(machineId) : null;
       if (known !== null) machines.push(known);
     }
+    const removed = removedOf(server);
     const answered = this.#answered.get(server);
-    if (answered !== undefined && isSame(answered.machines, machines)) return answered.answer;
-    const answer = assignmentsAnswer(machines.map(assignedMachine));
+    if (answered !== undefined && isSame(answered.machines, machines) && isSame(answered.removed, removed)) {
+      return answered.answer;
+    }
+    const answer = assignmentsAnswer(machines.map(assignedMachine), removed);
     // Servers that have nothing are not remembered: anybody's name could be asked for.
     if (machines.length === 0) this.#answered.delete(server);
-    else this.#answered.set(server, { machines, answer });
+    else this.#answered.set(server, { machines, removed, answer });
     return answer;
   }
 
@@ -86,8 +96,8 @@ export class AssignmentTable {
   }
 }
 
-function isSame(before: readonly Machine[], now: readonly Machine[]): boolean {
-  return before.length === now.length && before.every((machine, index) => machine === now[index]);
+function isSame<Item>(before: readonly Item[], now: readonly Item[]): boolean {
+  return before.length === now.length && before.every((item, index) => item === now[index]);
 }
 
 function assignedMachine({ machineId, name, settings }: Machine): AssignedMachine {

@@ -5,10 +5,14 @@
 import { createHash } from 'node:crypto';
 import { WatchAssignmentsResponse, type AssignedMachine } from '@lms/proto';
 
-export function assignmentsAnswer(machines: readonly AssignedMachine[]): WatchAssignmentsResponse {
+export function assignmentsAnswer(
+  machines: readonly AssignedMachine[],
+  removed: readonly string[],
+): WatchAssignmentsResponse {
   const sorted = machines.toSorted((a, b) => (a.machineId < b.machineId ? -1 : 1));
-  const content = WatchAssignmentsResponse.encode({ revision: 0n, machines: sorted }).finish();
+  const removedMachineIds = removed.toSorted();
+  const content = WatchAssignmentsResponse.encode({ revision: 0n, machines: sorted, removedMachineIds }).finish();
   const digest = createHash('sha256').update(content).digest();
   // 63 bits, and never 0, which means "none yet".
-  return { revision: (digest.readBigUInt64BE(0) >> 1n) | 1n, machines: sorted };
+  return { revision: (digest.readBigUInt64BE(0) >> 1n) | 1n, machines: sorted, removedMachineIds };
 }

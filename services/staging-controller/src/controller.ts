@@ -12,14 +12,13 @@ import { nextSteps, type Patience, type StepRecord } from './initiation.ts';
 import type { Machines } from './machines.ts';
 import type { MachineObservation, ServerObservation } from './observation.ts';
 import { plan, type StagingAction } from './plan.ts';
+import type { Removals } from './removals.ts';
 import type { Sightings } from './sightings.ts';
-import type { Initiation, Removal, StagingStore } from './store.ts';
+import type { Initiation, StagingStore } from './store.ts';
 
 const LOOK_EVERY_MILLISECONDS = 1_000;
 /** Looking at all of many machines costs a while; it is done less often then. */
 const LOOK_AT_EACH_MILLISECONDS = 1;
-/** A removal that is done is remembered for so long: until then an agent that was away could bring its machine back. */
-const REMOVAL_REMEMBERED_MILLISECONDS = 30 * 86_400_000;
 /** Many things seen at once are looked at once; the more machines, the longer a look takes, and the more are gathered. */
 const GATHER_MILLISECONDS = 50;
 const GATHER_FOR_EACH_MILLISECONDS = 0.05;
@@ -30,6 +29,7 @@ export interface ControllerOptions {
   readonly machines: Machines;
   readonly sightings: Sightings;
   readonly driver: StagingDriver;
+  readonly removals: Removals;
   readonly patience: Patience;
 }
 
@@ -82,10 +82,9 @@ export class Controller {
 
   /** Machines that it reports about, of which the registry has told nothing (yet). */
   unknownMachinesOf(replicationServer: string): readonly string[] {
-    const { sightings, machines } = this.#options;
-    const { removals } = this.#options.store;
+    const { sightings, machines, removals } = this.#options;
     return [...sightings.servedMachines(replicationServer)].filter(
-      (machineId) => machines.get(machineId) === null && removals.get(machineId) === null,
+      (machineId) => machines.get(machineId) === null && !removals.has(machineId),
     );
   }
 
@@ -95,10 +94,9 @@ export class Controller {
   }
 
   async #reconcile(now: Date): Promise<void> {
-    const { store, machines, sightings, driver } = this.#options;
+    const { store, machines, sightings, driver, removals } = this.#options;
     const assignments = new Map(store.assignments.entries().map(({ key, value }) => [key, value.replicationServer]));
-    const removals = store.removals.entries();
-    const removed = new Set(removals.map(({ key }) => key));
+    const removed = removals.ids();
     const chosen = this.#chooseMachines(assignments.size + machines.ids().length);
     if (!driver.leads) return;
     const actions = plan({
@@ -111,7 +109,7 @@ export class Controller {
     });
     for (const action of actions) await this.#apply(action, now);
     driver.run({ machines: this.#wantedMachines(assignments, removed), removed });
-    for (const removal of removals) await this.#followRemoval(removal, now);
+    await removals.follow(now);
     for (const machineId of chosen ?? machines.ids()) {
       if (!driver.leads) return;
       if (!removed.has(machineId) && machines.get(machineId) !== null) await this.#recordSteps(machineId, now);
@@ -155,20 +153,6 @@ export class Controller {
     for (const bucket of [initiations, assignments]) {
       const entry = bucket.get(action.machineId);
       if (entry !== null) await bucket.delete(action.machineId, entry.revision);
-    }
-  }
-
-  /** Done when nothing is left; forgotten when nobody can come back. */
-  async #followRemoval({ key, value, revision }: StateEntry<Removal>, now: Date): Promise<void> {
-    const { store, driver } = this.#options;
-    if (value.completedAt === null) {
-      if (driver.objects(key).length > 0) return;
-      await store.removals.update(key, { ...value, completedAt: now.toISOString() }, revision);
-      const server = store.servers.get(driver.serverOf(key));
-      if (server !== null) await store.servers.delete(server.key, server.revision);
-      this.#options.connection.logger.info({ machineId: key }, 'the staging of a removed machine is gone');
-    } else if (now.getTime() - Date.parse(value.completedAt) > REMOVAL_REMEMBERED_MILLISECONDS) {
-      await store.removals.delete(key, revision);
     }
   }
 

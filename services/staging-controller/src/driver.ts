@@ -32,8 +32,10 @@ export interface StagingDriver {
   /** Whether this replica is the one that acts. The others know the same, and answer questions. */
   readonly leads: boolean;
   readonly hasNetworkPolicies: boolean;
-  /** Whether it can take one machine's staging away. */
-  readonly canRemove: boolean;
+  /** Whether `objects` shows all that there is: before that, what it does not show is not known to be gone. */
+  readonly sees: boolean;
+  /** Whether a replication server itself deletes what it has of a removed machine; else the driver does, with the server. */
+  readonly removesThroughServer: boolean;
   start(): Promise<void>;
   /** Name of the replication server that a machine gets. */
   serverOf(machineId: string): string;

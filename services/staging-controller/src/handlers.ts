@@ -1,6 +1,6 @@
 /** lms.v1.Staging. */
 import { LmsError } from '@lms/errors';
-import type { StagingObject, StagingService, WatchAssignmentsResponse } from '@lms/proto';
+import type { StagingService, WatchAssignmentsResponse } from '@lms/proto';
 import type { Handlers } from '@lms/rpc';
 import { pause } from '@lms/service';
 import type { AssignmentTable } from './assignment-table.ts';
@@ -8,6 +8,7 @@ import { stepReport, type Controller } from './controller.ts';
 import type { StagingDriver } from './driver.ts';
 import type { Machines } from './machines.ts';
 import { watchRoutes } from './routes.ts';
+import type { Removals } from './removals.ts';
 import type { Sightings } from './sightings.ts';
 import type { StagingStore } from './store.ts';
 
@@ -28,11 +29,12 @@ export interface StagingHandlersOptions {
   readonly machines: Machines;
   readonly sightings: Sightings;
   readonly driver: StagingDriver;
+  readonly removals: Removals;
   readonly startedAt: Date;
 }
 
 export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeof StagingService> {
-  const { controller, store, sightings, driver } = options;
+  const { controller, store, sightings, driver, removals } = options;
   return {
     watchAssignments: async ({ replicationServer, afterRevision, waitMilliseconds }, { signal }) => {
       sightings.serverCalled(replicationServer, new Date());
@@ -80,45 +82,19 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
         (listener) => controller.onLook(listener),
         signal,
       ),
-    removeStaging: async ({ machineId }) => {
-      requireRemovable(options, machineId);
-      await store.removals.modify(
-        machineId,
-        (current) => current ?? { requestedAt: new Date().toISOString(), completedAt: null },
-      );
-      controller.look(null);
-      return { objects: stagingObjects(options, machineId) };
+    removeStaging: async ({ machineId, unknownToo = false }) => {
+      await removals.request(machineId, unknownToo);
+      controller.look(machineId);
+      return { objects: [...removals.objects(machineId)] };
     },
     listStagingObjects: async function* ({ machineId }) {
-      const objects = stagingObjects(options, machineId === '' ? undefined : machineId);
+      const objects = removals.objects(machineId === '' ? undefined : machineId);
       for (let first = 0; first < objects.length; first += OBJECTS_PER_MESSAGE) {
         yield { objects: objects.slice(first, first + OBJECTS_PER_MESSAGE) };
         await Promise.resolve();
       }
     },
   };
-}
-
-function requireRemovable({ driver, store, machines }: StagingHandlersOptions, machineId: string): void {
-  if (!driver.canRemove) {
-    throw new LmsError('UNSUPPORTED', 'on one host the staging of a single machine cannot be removed', {
-      action: 'Stop the manager and delete the folder of the machine in the data folder of its replication server.',
-    });
-  }
-  const known =
-    machines.get(machineId) !== null ||
-    store.assignments.get(machineId) !== null ||
-    store.removals.get(machineId) !== null ||
-    driver.objects(machineId).length > 0;
-  if (!known) throw new LmsError('NOT_FOUND', `there is no machine ${machineId}`, { field: 'machineId' });
-}
-
-function stagingObjects({ driver, store }: StagingHandlersOptions, machineId?: string): StagingObject[] {
-  const key = ({ machineId: owner, kind, name }: Omit<StagingObject, 'removing'>) => `${owner} ${kind} ${name}`;
-  return driver
-    .objects(machineId)
-    .map((object) => ({ ...object, removing: store.removals.get(object.machineId || '-') !== null }))
-    .toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 /** The first answer that differs from what the caller has, or the present one when `until` is aborted. */

@@ -15,6 +15,7 @@ import type { RpcClient } from '@lms/rpc';
 import { keepPort, SupervisedProcess, type ProcessCommand, type ProcessState } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
 import type { DriverServer, Endpoint, StagingDriver } from './driver.ts';
+import { hostObjects } from './host-objects.ts';
 import type { ServerAddress } from './store.ts';
 
 /** Longer than a manager takes from here to its gateway's first answer, on a slow machine. */
@@ -51,8 +52,9 @@ export interface HostDriverOptions {
 export class HostDriver implements StagingDriver {
   readonly leads = true;
   readonly hasNetworkPolicies = false;
-  /** Its one replication server has the data of all machines. */
-  readonly canRemove = false;
+  readonly sees = true;
+  /** It has the data of all machines, and may be writing to the one that goes. */
+  readonly removesThroughServer = true;
   readonly #options: HostDriverOptions;
   readonly #process: SupervisedProcess;
   #listener: () => void = () => undefined;
@@ -124,8 +126,8 @@ export class HostDriver implements StagingDriver {
     return [];
   }
 
-  objects(): readonly [] {
-    return [];
+  objects(machineId?: string) {
+    return hostObjects(this.#options.host.dataDirectory, machineId);
   }
 
   reports(ready: (name: string) => boolean): readonly ComponentReport[] {
@@ -176,6 +178,8 @@ export class HostDriver implements StagingDriver {
         ...['--manager', managerUrl, '--ca-sha256', caSha256, '--bootstrap-token-file', tokenFile],
         ...(advertised === undefined ? [] : ['--advertise', advertised]),
       ],
+      // Our own port for probes is ours; the child would fail at taking it too.
+      environment: { LMS_HEALTH_LISTEN: '' },
     };
   }
 

@@ -2,6 +2,7 @@
  * The machines that the registry knows, kept in memory: told by its facts as they happen, and listed again every few
  * seconds, since a fact may reach another replica of this service. A machine that vanishes from the list stays here: a
  * registry whose state was lost makes its machines anew from their agents' heartbeats, and replication goes on meanwhile.
+ * Only a removal takes one away.
  */
 import { toLmsError } from '@lms/errors';
 import type { Machine, RegistryService } from '@lms/proto';
@@ -50,6 +51,11 @@ export class Machines {
     if (known !== undefined && known.revision === machine.revision) return;
     this.#machines.set(machine.machineId, machine);
     this.#onChange(machine.machineId);
+  }
+
+  /** It was removed; a list that was asked for before may still bring it back, until this is said again. */
+  forget(machineId: string): void {
+    this.#machines.delete(machineId);
   }
 
   async follow(signal: AbortSignal): Promise<void> {

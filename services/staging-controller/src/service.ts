@@ -14,6 +14,7 @@ import { DEFAULT_PATIENCE } from './initiation.ts';
 import { loadKubeConfig } from './kubernetes/connection.ts';
 import { KubernetesDriver } from './kubernetes/driver.ts';
 import { Machines } from './machines.ts';
+import { Removals } from './removals.ts';
 import { SightingExchange } from './sighting-exchange.ts';
 import { Sightings, type Sighting } from './sightings.ts';
 import { openStore, type StagingStore } from './store.ts';
@@ -57,9 +58,15 @@ export function createStagingControllerService(
         if (machineId !== null) table.machineChanged(machineId);
         controller.look(machineId);
       });
-      const { assignments, removals } = store;
-      const table = new AssignmentTable({ assignments, removals, machine: (machineId) => machines.get(machineId) });
-      const controller = new Controller({ connection, store, machines, sightings, driver, patience });
+      const removals = new Removals({ store, driver, machines, sightings, logger: connection.logger });
+      const table = new AssignmentTable({
+        assignments: store.assignments,
+        removals: store.removals,
+        machine: (machineId) => machines.get(machineId),
+        serverOf: (machineId) => driver.serverOf(machineId),
+        removedOf: (server) => removals.toldTo(server),
+      });
+      const controller = new Controller({ connection, store, machines, sightings, driver, removals, patience });
       driver.onChange((machineId) => controller.look(machineId));
       await driver.start();
       const follower = await StreamFollower.start(
@@ -75,8 +82,15 @@ export function createStagingControllerService(
       parts.defer(() => follower.stop());
       const consumer = await FactConsumer.start(connection, {
         name: NAME,
-        kinds: ['machine-enrolled', 'machine-changed'],
-        handle: (event) => Promise.resolve(putMachine(machines, event)),
+        kinds: ['machine-enrolled', 'machine-changed', 'machine-removed'],
+        handle: async (event) => {
+          if (event.fact?.$case !== 'machineRemoved') {
+            putMachine(machines, event);
+            return;
+          }
+          await removals.request(event.machineId, true);
+          controller.look(event.machineId);
+        },
       });
       parts.defer(() => consumer.stop());
       await controller.tellAgain();
@@ -92,7 +106,7 @@ export function createStagingControllerService(
       server = new RpcServer({ component: NAME, listen, tls, health, dependencies });
       server.serve(
         StagingService,
-        stagingHandlers({ controller, table, store, machines, sightings, driver, startedAt }),
+        stagingHandlers({ controller, table, store, machines, sightings, driver, removals, startedAt }),
       );
       await server.start();
       const started = server;

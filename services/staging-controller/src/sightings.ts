@@ -131,6 +131,18 @@ export class Sightings {
     return this.#served.of(server);
   }
 
+  /** The machines that the replication server has shown that it knows of, at last; null: not since this process looks. */
+  takenBy(server: string): ReadonlySet<string> | null {
+    return this.#taken.get(server) ?? null;
+  }
+
+  /** Of a machine that was removed. */
+  forget(machineId: string): void {
+    this.#agents.delete(machineId);
+    this.#reports.delete(machineId);
+    this.#told.delete(machineId);
+  }
+
   ofMachine(
     machineId: string,
     server: string | null,

@@ -41,6 +41,7 @@ export const KNOWN_FACT_KINDS = [
   'machine-changed',
   'point-committed',
   'initiation-step-changed',
+  'machine-removed',
 ] as const;
 
 /** The same object when the event says nothing new, so that a repeated fact writes nothing. */

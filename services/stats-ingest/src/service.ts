@@ -35,7 +35,10 @@ export function createStatsIngestService(configuration: StatsIngestConfiguration
       const consumer = await FactConsumer.start(connection, {
         name: NAME,
         kinds: KNOWN_FACT_KINDS,
-        handle: (event) => store.changeKnown(event.machineId, (known) => withEvent(known, event)),
+        handle: (event) =>
+          event.fact?.$case === 'machineRemoved'
+            ? store.forget(event.machineId)
+            : store.changeKnown(event.machineId, (known) => withEvent(known, event)),
       });
       parts.defer(() => consumer.stop());
       health = () => combineHealth([connection.health(), store.health(), consumer.health()]);

@@ -61,6 +61,13 @@ export class StatisticsStore {
     await this.#known.modify(machineId, (current) => change(current ?? NOTHING_KNOWN));
   }
 
+  /** Of a machine that was removed. Its reports stay in the stream until they are too old. */
+  async forget(machineId: string): Promise<void> {
+    this.#samples.delete(machineId);
+    const known = this.#known.get(machineId);
+    if (known !== null) await this.#known.delete(machineId, known.revision);
+  }
+
   health(): Health {
     return combineHealth([this.#known.health(), ...(this.#follower === null ? [] : [this.#follower.health()])]);
   }

@@ -47,6 +47,11 @@ test('a fact published twice under one id is handled once', async () => {
   await consumer.stop();
 });
 
+test('a stream that nobody answers for, such as one without a leader, is away for a while: the fact may be told again', async () => {
+  const told = publishFact(connection, pointDeleted('m-1', 1n), { messageId: 'point.1' });
+  await expect(told).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+});
+
 test('facts that came while the consumer was away are handled when it is back, and none twice', async () => {
   const handled: bigint[] = [];
   const first = await consume('away', (sequence) => void handled.push(sequence));
@@ -108,4 +113,29 @@ test('consumers go on after kill -9 of NATS, and after it lost all its data', as
   await publishUntilHandled(3n);
   await until('it is healthy', () => consumer.health().healthy);
   await consumer.stop();
+});
+
+test('a consumer that is interested in another kind, since an upgrade, gets that too and goes on where it was', async () => {
+  const handled: string[] = [];
+  const consumeKinds = (kinds: readonly string[]): Promise<FactConsumer> =>
+    FactConsumer.start(connection, {
+      name: 'upgraded',
+      kinds,
+      handle: (event) => Promise.resolve(void handled.push(`${event.fact?.$case} ${event.machineId}`)),
+    });
+  const before = await consumeKinds(['point-deleted']);
+  await publishFact(connection, pointDeleted('m-1', 1n), { messageId: '1' });
+  await until('the first is handled', () => handled.length === 1);
+  await before.stop();
+  const after = await consumeKinds(['point-deleted', 'machine-removed']);
+  const removed: Event = {
+    occurredAt: new Date(0),
+    machineId: 'm-2',
+    fact: { $case: 'machineRemoved', value: { machine: undefined } },
+  };
+  await publishFact(connection, removed, { messageId: '2' });
+  await publishFact(connection, pointDeleted('m-3', 1n), { messageId: '3' });
+  await until('all are handled', () => handled.length === 3);
+  expect(handled).toEqual(['pointDeleted m-1', 'machineRemoved m-2', 'pointDeleted m-3']);
+  await after.stop();
 });

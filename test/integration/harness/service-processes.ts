@@ -27,6 +27,10 @@ export interface ServiceProcessesOptions {
   readonly environment?: (name: ServiceName) => Readonly<Record<string, string>>;
 }
 
+function healthOf(name: ServiceName): string {
+  return `${name}-health`;
+}
+
 export class ServiceProcesses {
   /** Of the services among each other. */
   readonly authority: TestAuthority;
@@ -58,7 +62,7 @@ export class ServiceProcesses {
     options: ServiceProcessesOptions = {},
   ): Promise<ServiceProcesses> {
     const ports = new Map<string, number>();
-    for (const name of [...SERVICES, 'block-stream']) ports.set(name, await findFreePort());
+    for (const name of [...SERVICES, ...SERVICES.map(healthOf), 'block-stream']) ports.set(name, await findFreePort());
     const services = new ServiceProcesses(folder, nats, await TestAuthority.create(), ports, options);
     for (const name of SERVICES) cleanup.add(`stop ${name}`, async () => services.#processes.get(name)?.stop());
     cleanup.add('close the client', async () => services.#operator?.close());
@@ -125,6 +129,7 @@ export class ServiceProcesses {
     const managerCaSha256 = name === 'staging-controller' ? certificateSha256(await this.managerCa()) : '';
     return {
       LMS_LISTEN: this.address(name),
+      LMS_HEALTH_LISTEN: this.address(healthOf(name)),
       LMS_TLS_CA: file('ca'),
       LMS_TLS_CERT: file('certificate'),
       LMS_TLS_KEY: file('key'),

@@ -3,16 +3,24 @@
 
 import { join } from 'node:path';
 import { AgentApi, enrolAgent } from '@lms/api';
-import { connectBlockStream, type FrameConnection } from '@lms/block-stream';
+import { connectBlockStream, type Frame, type FrameConnection } from '@lms/block-stream';
 import { createGatewayService, type GatewayServiceModule } from '@lms/gateway';
 import { createCertificateRequest, createPrivateKeyPem, makeAssertion } from '@lms/identity';
 import { createLogIngestService } from '@lms/log-ingest';
-import { InitiationStep, StagingService, StatisticsService, StepState, TokenPurpose, wordOf } from '@lms/proto';
+import {
+  InitiationStep,
+  StagingService,
+  StatisticsService,
+  StepState,
+  TokenPurpose,
+  wordOf,
+  type StagingObject,
+} from '@lms/proto';
 import { createRpcClient, type RpcClient } from '@lms/rpc';
 import type { Service } from '@lms/service';
 import { createStagingControllerService } from '@lms/staging-controller';
 import { createStatsIngestService } from '@lms/stats-ingest';
-import { TestRegistry } from './registry.ts';
+import { TestRegistry, type RegistryClient } from './registry.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
 import { until } from './until.ts';
 
@@ -44,7 +52,7 @@ export class StagingArea implements AsyncDisposable {
   readonly #services: Service[] = [];
   readonly #clients: { close(): void }[] = [];
   readonly #options: StagingAreaOptions;
-  readonly #managerUrl = Promise.withResolvers<string>();
+  #managerUrl = Promise.withResolvers<string>();
   readonly #addresses: { readonly statistics: string; readonly logs: string };
   #staging: RpcClient<typeof StagingService> | null = null;
   #url = '';
@@ -132,6 +140,27 @@ export class StagingArea implements AsyncDisposable {
     this.#openGateway(gateway);
   }
 
+  /** The gateway and staging-controller, with its replication server. They can be started again, at other addresses. */
+  async stop(): Promise<void> {
+    for (const service of this.#services.splice(-2).reverse()) await service.stop();
+    this.#managerUrl = Promise.withResolvers<string>();
+  }
+
+  registryClient(): Promise<RegistryClient> {
+    return this.#registry.client('gateway');
+  }
+
+  /** Of all machines without `machineId`. */
+  async objects(machineId = ''): Promise<readonly StagingObject[]> {
+    const objects: StagingObject[] = [];
+    for await (const part of this.#started().listStagingObjects({ machineId })) objects.push(...part.objects);
+    return objects;
+  }
+
+  removeStaging(machineId: string) {
+    return this.#started().removeStaging({ machineId });
+  }
+
   /** As after the loss of the disk that NATS had its data on. */
   async loseState(): Promise<void> {
     const { nats } = this.#registry;
@@ -153,8 +182,7 @@ export class StagingArea implements AsyncDisposable {
   }
 
   async step(machineId: string, word: StepWord): Promise<SeenStep> {
-    if (this.#staging === null) throw new Error('not started');
-    const { steps } = await this.#staging.getInitiation({ machineId });
+    const { steps } = await this.#started().getInitiation({ machineId });
     const found = steps.find(({ step }) => step === InitiationStep[word]);
     if (found === undefined) throw new Error(`there is no step ${word}`);
     return { state: wordOf(StepState, found.state), error: found.error, attempt: found.attempt };
@@ -173,6 +201,11 @@ export class StagingArea implements AsyncDisposable {
     for (const service of this.#services.reverse()) await service.stop();
     await this.#registry[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
+  }
+
+  #started(): RpcClient<typeof StagingService> {
+    if (this.#staging === null) throw new Error('not started');
+    return this.#staging;
   }
 
   #openGateway(gateway: GatewayServiceModule): void {
@@ -243,6 +276,13 @@ export class TestAgent implements AsyncDisposable {
     for (let frame = await connection.receive(); ; frame = await connection.receive()) {
       if (frame?.type === 'markAck' && frame.markId === markId) return;
       if (frame?.type !== 'heartbeat') throw new Error(`instead of an answer to mark: ${JSON.stringify(frame)}`);
+    }
+  }
+
+  /** With which the replication server ends the session. */
+  async lastWord(): Promise<Frame | null> {
+    for (let frame = await this.#connection?.receive(); ; frame = await this.#connection?.receive()) {
+      if (frame?.type !== 'heartbeat') return frame ?? null;
     }
   }
 

@@ -1,5 +1,5 @@
 /** A staging-controller that says what the test tells it: which replication server serves which machines, and where. */
-import { InitiationStep, StagingService, StepState, type BlockStreamEndpoint } from '@lms/proto';
+import { InitiationStep, StagingService, StepState, type BlockStreamEndpoint, type StagingObject } from '@lms/proto';
 import { RpcServer, type TlsMaterial } from '@lms/rpc';
 import { HEALTHY } from '@lms/service';
 
@@ -10,6 +10,10 @@ export class StagingDouble implements AsyncDisposable {
   #changed = Promise.withResolvers<void>();
   endpoint: BlockStreamEndpoint | undefined;
   alternatives: BlockStreamEndpoint[] = [];
+  /** What there is, by machine, kind and name. */
+  objects: StagingObject[] = [];
+  /** Machines whose staging was to be removed. */
+  readonly removed: string[] = [];
 
   private constructor(tls: TlsMaterial) {
     this.#server = new RpcServer({
@@ -25,7 +29,7 @@ export class StagingDouble implements AsyncDisposable {
         }
         const machineIds = this.#assigned.get(replicationServer) ?? [];
         const machines = machineIds.map((machineId) => ({ machineId, name: machineId, retention: [] }));
-        return { revision: this.#revision, machines };
+        return { revision: this.#revision, machines, removedMachineIds: [] };
       },
       reportReady: async () => ({}),
       getEndpoint: async () => ({ endpoint: this.endpoint, alternatives: this.alternatives }),
@@ -44,10 +48,11 @@ export class StagingDouble implements AsyncDisposable {
       watchRoutes: async function* () {
         yield { routes: [], removedMachineIds: [], complete: true };
       },
-      removeStaging: async () => ({ objects: [] }),
-      listStagingObjects: async function* () {
-        yield { objects: [] };
+      removeStaging: async ({ machineId }) => {
+        this.removed.push(machineId);
+        return { objects: this.#objectsOf(machineId) };
       },
+      listStagingObjects: ({ machineId }) => inOneMessage(() => this.#objectsOf(machineId)),
       listReadyServers: async () => ({
         servers: [{ replicationServer: 'host', address: '127.0.0.1', port: 1500 }],
       }),
@@ -71,9 +76,18 @@ export class StagingDouble implements AsyncDisposable {
     this.#changed = Promise.withResolvers<void>();
   }
 
+  #objectsOf(machineId: string): StagingObject[] {
+    return this.objects.filter((object) => machineId === '' || object.machineId === machineId);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server.stop();
   }
+}
+
+async function* inOneMessage(objects: () => StagingObject[]) {
+  yield { objects: objects() };
+  await Promise.resolve();
 }
 
 function elapsed(milliseconds: number, signal: AbortSignal): Promise<void> {

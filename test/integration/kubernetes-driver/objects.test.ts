@@ -65,6 +65,8 @@ test('a machine gets a volume claim, a secret, a service, a network policy and a
   });
 });
 
+// No storage class of the clusters that tests run on can expand a volume. What is asserted is what the API server itself
+// checks and takes: that a bound claim of a class that says it can asks for more, and one of a class that cannot is refused.
 test('a volume claim grows with the source, and never shrinks', async () => {
   await using area = await ClusterArea.create(server);
   const { namespace, core, storage } = area;

@@ -2,7 +2,7 @@
 // state, not by somebody's objects that look like ours. And then nothing is left.
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { StagingObject } from '@lms/proto';
+import { RemoveMachineRequest, type StagingObject } from '@lms/proto';
 import { KubeApiServer } from '../../harness/kube-api-server.ts';
 import { until } from '../harness/until.ts';
 import { ClusterArea, nameOf, RUNNING, type Controller } from './cluster-area.ts';
@@ -76,6 +76,45 @@ test('a removal leaves nothing, also when the controller dies in the middle of i
   expect(endpoint).toBeUndefined();
   // By the time that a third machine has all that it needs, the controller has looked at the first again.
   await makeMachine(area, second, 'comes');
+  expect(await objectsOf(second, machineId)).toEqual([]);
+});
+
+/** As the controller of claims does when no pod uses them. */
+async function unprotect({ core, namespace }: ClusterArea, name: string): Promise<void> {
+  const claim = await core.readNamespacedPersistentVolumeClaim({ name, namespace });
+  if (claim.metadata !== undefined) claim.metadata.finalizers = [];
+  await core.replaceNamespacedPersistentVolumeClaim({ name, namespace, body: claim });
+}
+
+test('a machine that the registry has removed goes without anybody asking staging-controller, also while none runs', async () => {
+  await using area = await ClusterArea.create(server);
+  const { core, namespace } = area;
+  const first = await area.startController();
+  const machineId = await makeMachine(area, first, 'goes');
+  const other = await makeMachine(area, first, 'stays');
+  await first.stop();
+  const registry = await area.registry.client('gateway');
+  await registry.removeMachine(RemoveMachineRequest.fromPartial({ idOrName: 'goes' }));
+  expect((await core.readNamespacedPersistentVolumeClaim({ name: nameOf(machineId), namespace })).metadata?.name).toBe(
+    nameOf(machineId),
+  );
+
+  const second = await area.startController();
+  await until('the StatefulSet to be gone', async () => {
+    const left = await objectsOf(second, machineId);
+    return left.every(({ removing, kind }) => removing && kind !== 'StatefulSet');
+  });
+  await core.deleteNamespacedPod({ name: `${nameOf(machineId)}-0`, namespace, gracePeriodSeconds: 0 });
+  await until('the claim to be on its way out', async () => {
+    const { metadata } = await core.readNamespacedPersistentVolumeClaim({ name: nameOf(machineId), namespace });
+    return metadata?.deletionTimestamp !== undefined;
+  });
+  await unprotect(area, nameOf(machineId));
+  await until('nothing to be left', async () => (await objectsOf(second, machineId)).length === 0);
+  // Its agent runs on, and asks to be known again; its server would ask for a certificate.
+  await expect(area.heartbeat(machineId, 10)).rejects.toMatchObject({ code: 'REMOVED' });
+  expect(await area.enrol('goes')).not.toBe(machineId);
+  expect((await objectsOf(second, other)).map(({ kind }) => kind)).toEqual(KINDS);
   expect(await objectsOf(second, machineId)).toEqual([]);
 });
 

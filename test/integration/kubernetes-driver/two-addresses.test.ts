@@ -106,7 +106,11 @@ class Source {
     });
     expect(done).toMatchObject({ state: 'succeeded' });
     const diskId = done.point?.disks[0]?.id ?? '';
-    const { body } = await operator.diskImage(machineId, done.sequence ?? 0, diskId, never);
+    const { body } = await operator.diskImage(
+      { idOrName: machineId, sequence: done.sequence ?? 0, diskId },
+      { offsetBytes: 0, etag: null },
+      never,
+    );
     const parts: Uint8Array[] = [];
     for await (const part of body) parts.push(part);
     expect(Buffer.concat(parts).subarray(0, written.length).equals(written)).toBe(true);

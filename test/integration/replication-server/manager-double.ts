@@ -53,6 +53,7 @@ export class ManagerDouble implements AsyncDisposable {
   readonly #replays = new ReplayCache(600);
   #machines: readonly AssignedMachine[] = [];
   #tasks: readonly ReplicationTask[] = [];
+  #removed: readonly string[] = [];
   #revision = 1;
 
   private constructor(authority: CertificateAuthority, server: Server) {
@@ -82,8 +83,13 @@ export class ManagerDouble implements AsyncDisposable {
     return `https://127.0.0.1:${this.#port}`;
   }
 
-  assign(machines: readonly AssignedMachine[], tasks: readonly ReplicationTask[] = []): void {
+  assign(
+    machines: readonly AssignedMachine[],
+    tasks: readonly ReplicationTask[] = [],
+    removedMachineIds: readonly string[] = [],
+  ): void {
     this.#machines = machines;
+    this.#removed = removedMachineIds;
     this.#tasks = tasks;
     this.#revision += 1;
   }
@@ -160,7 +166,8 @@ export class ManagerDouble implements AsyncDisposable {
         () => `${this.#revision}.0` !== revision || !this.#server.listening || performance.now() > waitedUntil,
       );
     }
-    return { revision: `${this.#revision}.0`, machines: this.#machines, tasks: this.#tasks };
+    const removedMachineIds = this.#removed;
+    return { revision: `${this.#revision}.0`, machines: this.#machines, removedMachineIds, tasks: this.#tasks };
   }
 
   #export(path: string, request: IncomingMessage, body: Buffer): unknown {

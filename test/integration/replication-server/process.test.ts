@@ -1,7 +1,7 @@
 /** The replication server as a process: real TLS, real files, a manager that is only played. */
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { statSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import { unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -295,4 +295,40 @@ test('a full staging disk refuses the machine with STAGING_FULL, loses nothing, 
   } finally {
     unmountFileSystem(folder.path);
   }
+});
+
+test('a removed machine: the session is cut, the folder goes, and what a kill left of it is deleted by the next process', async () => {
+  await using folder = await TemporaryFolder.create();
+  await using manager = await ManagerDouble.create();
+  const stays = { ...MACHINE, machineId: 'm-00000000000000000002' };
+  manager.assign([MACHINE, stays]);
+  const machines = join(folder.path, 'data/machines');
+  {
+    await using server = await ServerProcess.start(manager, folder.path);
+    const port = await server.port();
+    using agent = await until('the machine is assigned', () => connectAgent(manager, MACHINE_ID, port));
+    using other = await until('the other is assigned', () => connectAgent(manager, stays.machineId, port));
+    await sendWhole(agent, createImage());
+    await agent.checkpoint('c-1', 1);
+    await other.zero(0, 1);
+    manager.assign([stays], [], [MACHINE_ID]);
+    expect(await next(agent.connection, 'error')).toMatchObject({ code: 'REMOVED' });
+    await until('its folder is gone', () => !existsSync(join(machines, MACHINE_ID)));
+    await until('nothing is left of it', () => readdirSync(machines).length === 1);
+    expect(readdirSync(join(folder.path, 'data/fencing'))).toEqual([stays.machineId]);
+    await expect(connectAgent(manager, MACHINE_ID, port)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    await other.mark(1);
+    await server.end('SIGKILL');
+  }
+  // As a kill between the rename and the last unlink leaves it.
+  const aside = join(machines, `.removed-${MACHINE_ID}-0123abcd`);
+  mkdirSync(join(aside, 'points/1'), { recursive: true });
+  writeFileSync(join(aside, 'points/1/disk-0.raw'), 'x');
+  const away = await manager.goAway();
+  await using second = await ServerProcess.start(manager, folder.path);
+  const port = await second.port();
+  await until('it is deleted, also without the manager', () => !existsSync(aside));
+  using other = await connectAgent(manager, stays.machineId, port);
+  expect(other.answer.lastMark).toEqual({ mapEpoch: 'epoch-1', markId: 1 });
+  await away.comeBack();
 });

@@ -163,7 +163,9 @@ async function objectsOf(namespace: string): Promise<string[]> {
   );
 }
 
-const OTHERS = ['statefulset', 'service', 'secret', 'persistentvolumeclaim', 'lease'].map((kind) => `${kind}/other-rs-m-1`);
+const OTHERS = ['statefulset', 'service', 'secret', 'persistentvolumeclaim', 'lease'].map(
+  (kind) => `${kind}/other-rs-m-1`,
+);
 
 test('after an uninstall volumes and Secrets are left unless told, and of another release everything', async () => {
   const kubeconfig = await createServiceAccount(server, folder.path, 'uninstalled', [

@@ -37,6 +37,7 @@ export function watchStore(store: StagingStore, called: (call: FrameCall) => voi
     points: () => store.points(),
     openPoint: (sequence) => store.openPoint(sequence),
     keepPoint: (sequence) => store.keepPoint(sequence),
+    isRead: () => store.isRead(),
     deletePoint: (sequence) => store.deletePoint(sequence),
     verifyPoint: (sequence, signal) => store.verifyPoint(sequence, signal),
     applyRetention: (rows, nowMicroseconds) => store.applyRetention(rows, nowMicroseconds),

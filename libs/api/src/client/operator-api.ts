@@ -8,11 +8,13 @@ import {
   LogsAnswer,
   Machine,
   MachinePage,
+  MachineRemoval,
   MachineSettings,
   Operation,
   OperationAccepted,
   PointPage,
   Series,
+  StagingObjectPage,
   Status,
   type CreatePointRequest,
   type CreateTokenRequest,
@@ -20,6 +22,7 @@ import {
   type MachineSettingsChange,
   type PageQuery,
   type SeriesQuery,
+  type StagingObjectsQuery,
 } from '../schemas/index.ts';
 import { LONG_POLL_MARGIN_MILLISECONDS } from './agent-api.ts';
 import { ApiClient } from './api-client.ts';
@@ -79,6 +82,16 @@ export class OperatorApi {
 
   machine(idOrName: string, signal: AbortSignal): Promise<Machine> {
     return this.client.call({ method: 'GET', path: machinePath(idOrName), answer: Machine, signal });
+  }
+
+  /** For good. Safe to repeat. */
+  removeMachine(idOrName: string, signal: AbortSignal): Promise<MachineRemoval> {
+    return this.client.call({ method: 'DELETE', path: machinePath(idOrName), answer: MachineRemoval, signal });
+  }
+
+  stagingObjects(query: StagingObjectsQuery, signal: AbortSignal): Promise<StagingObjectPage> {
+    const path = '/v1/staging-objects';
+    return this.client.call({ method: 'GET', path, query: { ...query }, answer: StagingObjectPage, signal });
   }
 
   initiation(idOrName: string, signal: AbortSignal): Promise<InitiationReport> {

@@ -7,6 +7,7 @@ export * from './operation.ts';
 export * from './point.ts';
 export * from './problem.ts';
 export * from './replication-server.ts';
+export * from './staging.ts';
 export * from './status.ts';
 export * from './values.ts';
 export * from './words.ts';

@@ -66,6 +66,8 @@ export type AssignedMachine = z.infer<typeof AssignedMachine>;
 export const AssignmentsAnswer = z.object({
   revision: z.string(),
   machines: z.array(AssignedMachine),
+  /** Machines that an operator has removed: nothing of them is to be kept. Listed until nothing is left. */
+  removedMachineIds: z.array(MachineId).default([]),
   /** All that are not done: a task stays listed until its result has come. */
   tasks: z.array(ReplicationTask),
 });

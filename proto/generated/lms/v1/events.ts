@@ -7,7 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { Machine, Operation, Point } from "./machine.ts";
+import { Machine, Operation, Point, RemovedMachine } from "./machine.ts";
 import { InitiationStepReport } from "./staging.ts";
 
 export interface Event {
@@ -23,6 +23,7 @@ export interface Event {
     | { $case: "operationCompleted"; value: OperationCompleted }
     | { $case: "replicationServerEnrolled"; value: ReplicationServerEnrolled }
     | { $case: "initiationStepChanged"; value: InitiationStepChanged }
+    | { $case: "machineRemoved"; value: MachineRemoved }
     | undefined;
 }
 
@@ -58,6 +59,10 @@ export interface ReplicationServerEnrolled {
 
 export interface InitiationStepChanged {
   step: InitiationStepReport | undefined;
+}
+
+export interface MachineRemoved {
+  machine: RemovedMachine | undefined;
 }
 
 function createBaseEvent(): Event {
@@ -96,6 +101,9 @@ export const Event: MessageFns<Event> = {
         break;
       case "initiationStepChanged":
         InitiationStepChanged.encode(message.fact.value, writer.uint32(82).fork()).join();
+        break;
+      case "machineRemoved":
+        MachineRemoved.encode(message.fact.value, writer.uint32(90).fork()).join();
         break;
     }
     return writer;
@@ -200,6 +208,14 @@ export const Event: MessageFns<Event> = {
             };
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.fact = { $case: "machineRemoved", value: MachineRemoved.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -262,6 +278,10 @@ export const Event: MessageFns<Event> = {
         ? { $case: "initiationStepChanged", value: InitiationStepChanged.fromJSON(object.initiationStepChanged) }
         : isSet(object.initiation_step_changed)
         ? { $case: "initiationStepChanged", value: InitiationStepChanged.fromJSON(object.initiation_step_changed) }
+        : isSet(object.machineRemoved)
+        ? { $case: "machineRemoved", value: MachineRemoved.fromJSON(object.machineRemoved) }
+        : isSet(object.machine_removed)
+        ? { $case: "machineRemoved", value: MachineRemoved.fromJSON(object.machine_removed) }
         : undefined,
     };
   },
@@ -290,6 +310,8 @@ export const Event: MessageFns<Event> = {
       obj.replicationServerEnrolled = ReplicationServerEnrolled.toJSON(message.fact.value);
     } else if (message.fact?.$case === "initiationStepChanged") {
       obj.initiationStepChanged = InitiationStepChanged.toJSON(message.fact.value);
+    } else if (message.fact?.$case === "machineRemoved") {
+      obj.machineRemoved = MachineRemoved.toJSON(message.fact.value);
     }
     return obj;
   },
@@ -353,6 +375,12 @@ export const Event: MessageFns<Event> = {
             $case: "initiationStepChanged",
             value: InitiationStepChanged.fromPartial(object.fact.value),
           };
+        }
+        break;
+      }
+      case "machineRemoved": {
+        if (object.fact?.value !== undefined && object.fact?.value !== null) {
+          message.fact = { $case: "machineRemoved", value: MachineRemoved.fromPartial(object.fact.value) };
         }
         break;
       }
@@ -923,6 +951,75 @@ export const InitiationStepChanged: MessageFns<InitiationStepChanged> = {
     const message = createBaseInitiationStepChanged();
     message.step = (object.step !== undefined && object.step !== null)
       ? InitiationStepReport.fromPartial(object.step)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMachineRemoved(): MachineRemoved {
+  return { machine: undefined };
+}
+
+export const MachineRemoved: MessageFns<MachineRemoved> = {
+  encode(message: MachineRemoved, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machine !== undefined) {
+      RemovedMachine.encode(message.machine, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MachineRemoved {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMachineRemoved();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machine = RemovedMachine.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MachineRemoved {
+    return { machine: isSet(object.machine) ? RemovedMachine.fromJSON(object.machine) : undefined };
+  },
+
+  toJSON(message: MachineRemoved): unknown {
+    const obj: any = {};
+    if (message.machine !== undefined) {
+      obj.machine = RemovedMachine.toJSON(message.machine);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<MachineRemoved>, I>>(base?: I): MachineRemoved {
+    return MachineRemoved.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MachineRemoved>, I>>(object: I): MachineRemoved {
+    const message = createBaseMachineRemoved();
+    message.machine = (object.machine !== undefined && object.machine !== null)
+      ? RemovedMachine.fromPartial(object.machine)
       : undefined;
     return message;
   },

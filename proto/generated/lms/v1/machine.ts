@@ -75,6 +75,14 @@ export interface Machine {
   revision: bigint;
 }
 
+/** What is remembered of a machine that an operator has removed, for as long as it could come back. */
+export interface RemovedMachine {
+  machineId: string;
+  /** Empty: it was known by its id only. */
+  name: string;
+  removedAt: Date | undefined;
+}
+
 export interface Point {
   /** 1, 2, 3 … per machine; only this orders points. */
   sequence: bigint;
@@ -870,6 +878,115 @@ export const Machine: MessageFns<Machine> = {
       ? Point.fromPartial(object.lastPoint)
       : undefined;
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    return message;
+  },
+};
+
+function createBaseRemovedMachine(): RemovedMachine {
+  return { machineId: "", name: "", removedAt: undefined };
+}
+
+export const RemovedMachine: MessageFns<RemovedMachine> = {
+  encode(message: RemovedMachine, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.removedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.removedAt), writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemovedMachine {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemovedMachine();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.removedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemovedMachine {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      removedAt: isSet(object.removedAt)
+        ? fromJsonTimestamp(object.removedAt)
+        : isSet(object.removed_at)
+        ? fromJsonTimestamp(object.removed_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RemovedMachine): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.removedAt !== undefined) {
+      obj.removedAt = message.removedAt.toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemovedMachine>, I>>(base?: I): RemovedMachine {
+    return RemovedMachine.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemovedMachine>, I>>(object: I): RemovedMachine {
+    const message = createBaseRemovedMachine();
+    message.machineId = object.machineId ?? "";
+    message.name = object.name ?? "";
+    message.removedAt = object.removedAt ?? undefined;
     return message;
   },
 };

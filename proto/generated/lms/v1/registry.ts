@@ -19,7 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { Disk, Machine, Operation, Point, ReplicationSettings, VerifyReport } from "./machine.ts";
+import { Disk, Machine, Operation, Point, RemovedMachine, ReplicationSettings, VerifyReport } from "./machine.ts";
 import {
   Consistency,
   consistencyFromJSON,
@@ -222,6 +222,22 @@ export interface SetMachinePausedRequest {
 
 export interface SetMachinePausedResponse {
   operation: Operation | undefined;
+}
+
+export interface RemoveMachineRequest {
+  idOrName: string;
+  /** ABORTED unless the machine is still at it; 0: whatever it is at. */
+  expectedRevision: bigint;
+  /** An id of which only the staging area knows (JetStream was lost): it is denied from now on, instead of NOT_FOUND. */
+  orphan: boolean;
+}
+
+export interface RemoveMachineResponse {
+  machine:
+    | RemovedMachine
+    | undefined;
+  /** It had been removed before. */
+  repeated: boolean;
 }
 
 export interface ReplicationServerRecord {
@@ -3482,6 +3498,207 @@ export const SetMachinePausedResponse: MessageFns<SetMachinePausedResponse> = {
   },
 };
 
+function createBaseRemoveMachineRequest(): RemoveMachineRequest {
+  return { idOrName: "", expectedRevision: 0n, orphan: false };
+}
+
+export const RemoveMachineRequest: MessageFns<RemoveMachineRequest> = {
+  encode(message: RemoveMachineRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idOrName !== "") {
+      writer.uint32(10).string(message.idOrName);
+    }
+    if (message.expectedRevision !== 0n) {
+      if (BigInt.asUintN(64, message.expectedRevision) !== message.expectedRevision) {
+        throw new globalThis.Error("value provided for field message.expectedRevision of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.expectedRevision);
+    }
+    if (message.orphan !== false) {
+      writer.uint32(24).bool(message.orphan);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveMachineRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveMachineRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idOrName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expectedRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.orphan = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveMachineRequest {
+    return {
+      idOrName: isSet(object.idOrName)
+        ? globalThis.String(object.idOrName)
+        : isSet(object.id_or_name)
+        ? globalThis.String(object.id_or_name)
+        : "",
+      expectedRevision: isSet(object.expectedRevision)
+        ? BigInt(object.expectedRevision)
+        : isSet(object.expected_revision)
+        ? BigInt(object.expected_revision)
+        : 0n,
+      orphan: isSet(object.orphan) ? globalThis.Boolean(object.orphan) : false,
+    };
+  },
+
+  toJSON(message: RemoveMachineRequest): unknown {
+    const obj: any = {};
+    if (message.idOrName !== "") {
+      obj.idOrName = message.idOrName;
+    }
+    if (message.expectedRevision !== 0n) {
+      obj.expectedRevision = message.expectedRevision.toString();
+    }
+    if (message.orphan !== false) {
+      obj.orphan = message.orphan;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveMachineRequest>, I>>(base?: I): RemoveMachineRequest {
+    return RemoveMachineRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveMachineRequest>, I>>(object: I): RemoveMachineRequest {
+    const message = createBaseRemoveMachineRequest();
+    message.idOrName = object.idOrName ?? "";
+    message.expectedRevision = (object.expectedRevision !== undefined && object.expectedRevision !== null)
+      ? BigInt(object.expectedRevision)
+      : 0n;
+    message.orphan = object.orphan ?? false;
+    return message;
+  },
+};
+
+function createBaseRemoveMachineResponse(): RemoveMachineResponse {
+  return { machine: undefined, repeated: false };
+}
+
+export const RemoveMachineResponse: MessageFns<RemoveMachineResponse> = {
+  encode(message: RemoveMachineResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machine !== undefined) {
+      RemovedMachine.encode(message.machine, writer.uint32(10).fork()).join();
+    }
+    if (message.repeated !== false) {
+      writer.uint32(16).bool(message.repeated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveMachineResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveMachineResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machine = RemovedMachine.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.repeated = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveMachineResponse {
+    return {
+      machine: isSet(object.machine) ? RemovedMachine.fromJSON(object.machine) : undefined,
+      repeated: isSet(object.repeated) ? globalThis.Boolean(object.repeated) : false,
+    };
+  },
+
+  toJSON(message: RemoveMachineResponse): unknown {
+    const obj: any = {};
+    if (message.machine !== undefined) {
+      obj.machine = RemovedMachine.toJSON(message.machine);
+    }
+    if (message.repeated !== false) {
+      obj.repeated = message.repeated;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveMachineResponse>, I>>(base?: I): RemoveMachineResponse {
+    return RemoveMachineResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveMachineResponse>, I>>(object: I): RemoveMachineResponse {
+    const message = createBaseRemoveMachineResponse();
+    message.machine = (object.machine !== undefined && object.machine !== null)
+      ? RemovedMachine.fromPartial(object.machine)
+      : undefined;
+    message.repeated = object.repeated ?? false;
+    return message;
+  },
+};
+
 function createBaseReplicationServerRecord(): ReplicationServerRecord {
   return { name: "", version: "", enrolledAt: undefined };
 }
@@ -5696,6 +5913,21 @@ export const RegistryService = {
       Buffer.from(SetMachinePausedResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SetMachinePausedResponse => SetMachinePausedResponse.decode(value),
   },
+  /**
+   * Takes a machine away for good: it is listed no more, its id and certificate are denied, its name is free. What it has in
+   * the staging area is taken away by staging-controller, which hears of it. FAILED_PRECONDITION while a point of it is
+   * pinned or in use. Safe to repeat: also by its last name, as long as the removal is remembered and the name is free.
+   */
+  removeMachine: {
+    path: "/lms.v1.Registry/RemoveMachine" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveMachineRequest): Buffer => Buffer.from(RemoveMachineRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveMachineRequest => RemoveMachineRequest.decode(value),
+    responseSerialize: (value: RemoveMachineResponse): Buffer =>
+      Buffer.from(RemoveMachineResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveMachineResponse => RemoveMachineResponse.decode(value),
+  },
   listReplicationServers: {
     path: "/lms.v1.Registry/ListReplicationServers" as const,
     requestStream: false as const,
@@ -5820,6 +6052,12 @@ export interface RegistryServer extends UntypedServiceImplementation {
   updateMachineSettings: handleUnaryCall<UpdateMachineSettingsRequest, UpdateMachineSettingsResponse>;
   /** Stays until it is set otherwise; also sends the agent a PAUSE or RESUME operation. */
   setMachinePaused: handleUnaryCall<SetMachinePausedRequest, SetMachinePausedResponse>;
+  /**
+   * Takes a machine away for good: it is listed no more, its id and certificate are denied, its name is free. What it has in
+   * the staging area is taken away by staging-controller, which hears of it. FAILED_PRECONDITION while a point of it is
+   * pinned or in use. Safe to repeat: also by its last name, as long as the removal is remembered and the name is free.
+   */
+  removeMachine: handleUnaryCall<RemoveMachineRequest, RemoveMachineResponse>;
   listReplicationServers: handleUnaryCall<ListReplicationServersRequest, ListReplicationServersResponse>;
   createOperation: handleUnaryCall<CreateOperationRequest, CreateOperationResponse>;
   /** Answers at once when the operation is over, else waits for that. */
@@ -6071,6 +6309,26 @@ export interface RegistryClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SetMachinePausedResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Takes a machine away for good: it is listed no more, its id and certificate are denied, its name is free. What it has in
+   * the staging area is taken away by staging-controller, which hears of it. FAILED_PRECONDITION while a point of it is
+   * pinned or in use. Safe to repeat: also by its last name, as long as the removal is remembered and the name is free.
+   */
+  removeMachine(
+    request: RemoveMachineRequest,
+    callback: (error: ServiceError | null, response: RemoveMachineResponse) => void,
+  ): ClientUnaryCall;
+  removeMachine(
+    request: RemoveMachineRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveMachineResponse) => void,
+  ): ClientUnaryCall;
+  removeMachine(
+    request: RemoveMachineRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveMachineResponse) => void,
   ): ClientUnaryCall;
   listReplicationServers(
     request: ListReplicationServersRequest,

@@ -48,6 +48,8 @@ export interface WatchAssignmentsRequest {
 export interface WatchAssignmentsResponse {
   revision: bigint;
   machines: AssignedMachine[];
+  /** Machines of which this replication server must keep nothing; listed until nothing is left. */
+  removedMachineIds: string[];
 }
 
 export interface ReportReadyRequest {
@@ -142,6 +144,8 @@ export interface WatchRoutesResponse {
 
 export interface RemoveStagingRequest {
   machineId: string;
+  /** Recorded even when nothing is known of the machine, instead of NOT_FOUND: news of it may be on its way. */
+  unknownToo?: boolean | undefined;
 }
 
 export interface RemoveStagingResponse {
@@ -150,7 +154,10 @@ export interface RemoveStagingResponse {
 }
 
 export interface StagingObject {
-  /** As its place calls it: PersistentVolumeClaim, StatefulSet, … */
+  /**
+   * As its place calls it: PersistentVolumeClaim, StatefulSet, …; on a host StagingFolder, FencingGeneration, and, while a
+   * removal is under way, Assignment: a replication server has not said yet that it let go of the machine.
+   */
   kind: string;
   name: string;
   machineId: string;
@@ -419,7 +426,7 @@ export const WatchAssignmentsRequest: MessageFns<WatchAssignmentsRequest> = {
 };
 
 function createBaseWatchAssignmentsResponse(): WatchAssignmentsResponse {
-  return { revision: 0n, machines: [] };
+  return { revision: 0n, machines: [], removedMachineIds: [] };
 }
 
 export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
@@ -432,6 +439,9 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
     }
     for (const v of message.machines) {
       AssignedMachine.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.removedMachineIds) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
@@ -465,6 +475,14 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
             message.machines.push(AssignedMachine.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.removedMachineIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -483,6 +501,11 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
       machines: globalThis.Array.isArray(object?.machines)
         ? object.machines.map((e: any) => AssignedMachine.fromJSON(e))
         : [],
+      removedMachineIds: globalThis.Array.isArray(object?.removedMachineIds)
+        ? object.removedMachineIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.removed_machine_ids)
+        ? object.removed_machine_ids.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -494,6 +517,9 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
     if (message.machines?.length) {
       obj.machines = message.machines.map((e) => AssignedMachine.toJSON(e));
     }
+    if (message.removedMachineIds?.length) {
+      obj.removedMachineIds = message.removedMachineIds;
+    }
     return obj;
   },
 
@@ -504,6 +530,7 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
     const message = createBaseWatchAssignmentsResponse();
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     message.machines = object.machines?.map((e) => AssignedMachine.fromPartial(e)) || [];
+    message.removedMachineIds = object.removedMachineIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -1793,13 +1820,16 @@ export const WatchRoutesResponse: MessageFns<WatchRoutesResponse> = {
 };
 
 function createBaseRemoveStagingRequest(): RemoveStagingRequest {
-  return { machineId: "" };
+  return { machineId: "", unknownToo: undefined };
 }
 
 export const RemoveStagingRequest: MessageFns<RemoveStagingRequest> = {
   encode(message: RemoveStagingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.machineId !== "") {
       writer.uint32(10).string(message.machineId);
+    }
+    if (message.unknownToo !== undefined) {
+      writer.uint32(16).bool(message.unknownToo);
     }
     return writer;
   },
@@ -1825,6 +1855,14 @@ export const RemoveStagingRequest: MessageFns<RemoveStagingRequest> = {
             message.machineId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.unknownToo = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1844,6 +1882,11 @@ export const RemoveStagingRequest: MessageFns<RemoveStagingRequest> = {
         : isSet(object.machine_id)
         ? globalThis.String(object.machine_id)
         : "",
+      unknownToo: isSet(object.unknownToo)
+        ? globalThis.Boolean(object.unknownToo)
+        : isSet(object.unknown_too)
+        ? globalThis.Boolean(object.unknown_too)
+        : undefined,
     };
   },
 
@@ -1851,6 +1894,9 @@ export const RemoveStagingRequest: MessageFns<RemoveStagingRequest> = {
     const obj: any = {};
     if (message.machineId !== "") {
       obj.machineId = message.machineId;
+    }
+    if (message.unknownToo !== undefined) {
+      obj.unknownToo = message.unknownToo;
     }
     return obj;
   },
@@ -1861,6 +1907,7 @@ export const RemoveStagingRequest: MessageFns<RemoveStagingRequest> = {
   fromPartial<I extends Exact<DeepPartial<RemoveStagingRequest>, I>>(object: I): RemoveStagingRequest {
     const message = createBaseRemoveStagingRequest();
     message.machineId = object.machineId ?? "";
+    message.unknownToo = object.unknownToo ?? undefined;
     return message;
   },
 };

@@ -10,6 +10,7 @@ export async function runStatus(stateDir: string): Promise<Result> {
     stateDir: state.path,
     identity: await state.identity(),
     pid: state.holder(),
+    removal: await state.findRemoval(),
     running: readRunningStatus(runtimeFolder(runtimeId(state.path))),
   });
 }

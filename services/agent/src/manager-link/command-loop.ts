@@ -23,6 +23,7 @@ const FINAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'FAILED_PRECONDITION',
   'INVALID_ARGUMENT',
   'PERMISSION_DENIED',
+  'REMOVED',
 ]);
 
 export interface CommandLoopParts {

@@ -1,5 +1,6 @@
 /** Tells the manager every few seconds that the agent is there, and hears what it should do. */
 import type { AgentApi, HeartbeatAnswer, HeartbeatRequest } from '@lms/api';
+import { toLmsError } from '@lms/errors';
 import { BackOff, pause } from '@lms/service';
 import type { ManagerContact } from './contact.ts';
 
@@ -11,9 +12,11 @@ export interface HeartbeatParts {
   readonly contact: ManagerContact;
   readonly request: () => HeartbeatRequest;
   readonly onAnswer: (answer: HeartbeatAnswer) => Promise<void>;
+  /** An operator has removed this machine. The last that the manager says: nothing is asked after it. */
+  readonly onRemoved: (message: string) => Promise<void>;
 }
 
-/** Until the signal aborts. Never rejects. */
+/** Until the signal aborts, or the machine is found to be removed. Never rejects. */
 export async function keepHeartbeat(parts: HeartbeatParts, signal: AbortSignal): Promise<void> {
   const backOff = new BackOff(RETRY);
   while (!signal.aborted) {
@@ -26,6 +29,12 @@ export async function keepHeartbeat(parts: HeartbeatParts, signal: AbortSignal):
       waitMilliseconds = answer.heartbeatSeconds * 1_000;
     } catch (thrown) {
       if (signal.aborted) return;
+      const error = toLmsError(thrown);
+      if (error.code === 'REMOVED') {
+        parts.contact.succeeded();
+        await parts.onRemoved(error.message);
+        return;
+      }
       parts.contact.failed(thrown);
       waitMilliseconds = backOff.failed();
     }

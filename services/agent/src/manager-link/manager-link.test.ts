@@ -10,6 +10,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { AgentStatisticsBatch, HeartbeatRequest, LogBatch } from '@lms/api';
 import type { HeartbeatAnswer } from '@lms/api';
+import type { ErrorCode } from '@lms/errors';
 import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
 import { DEFAULT_SETTINGS, newCounters } from '../core/index.ts';
 import type { ReplicationSettings, ReplicationStatus } from '../core/index.ts';
@@ -30,6 +31,8 @@ const OTHER: EndpointAddress = { ...ADDRESS, host: '10.0.0.1' };
 class ScriptedManager {
   readonly requests: { readonly path: string; readonly body: unknown }[] = [];
   away = false;
+  /** Everything but access tokens, with this code. */
+  refusesWith: ErrorCode | null = null;
   answer: HeartbeatAnswer = {
     blockStream: ADDRESS,
     blockStreamAlternatives: [OTHER],
@@ -52,6 +55,13 @@ class ScriptedManager {
           return;
         }
         this.requests.push({ path, body });
+        if (this.refusesWith !== null && path !== '/v1/agent/token') {
+          const problem = { type: 'about:blank', title: 'Refused', status: 410, code: this.refusesWith };
+          response.writeHead(410, { 'content-type': 'application/problem+json' });
+          response.end(JSON.stringify({ ...problem, detail: `machine web (${MACHINE}) was removed` }));
+          this.#seen?.();
+          return;
+        }
         response.setHeader('content-type', 'application/json');
         response.end(JSON.stringify(this.#answerTo(path)));
         this.#seen?.();
@@ -183,6 +193,9 @@ interface Life {
   readonly core: ScriptedCore;
   readonly log: AgentLog;
   readonly holder: CertificateHolder;
+  readonly link: ManagerLink;
+  readonly state: StateFolder;
+  readonly running: Promise<void>;
   readonly end: () => Promise<void>;
 }
 
@@ -222,6 +235,9 @@ async function live(issuedAt = new Date()): Promise<Life> {
     core,
     log,
     holder,
+    link,
+    state,
+    running,
     end: async () => {
       ended.abort();
       await running;
@@ -291,3 +307,37 @@ test('a certificate is renewed when half of its life is over, and saved before i
   await end();
   expect(readFileSync(join(folder, 'state/certificate.pem'), 'utf8')).toBe(manager.renewed);
 });
+
+test('a manager that says that the machine was removed is believed, asked nothing more, and it is kept', async () => {
+  const { link, state, running, log } = await live();
+  const told = log.logger;
+  await manager.until(() => manager.bodies('/v1/agent/heartbeat').length >= 2);
+  expect([link.removal, await state.findRemoval()]).toEqual([null, null]);
+  manager.refusesWith = 'REMOVED';
+  // By itself: nobody aborts it.
+  await running;
+  expect(link.removed.aborted).toBe(true);
+  expect(link.removal?.message).toContain('was removed');
+  expect(await state.findRemoval()).toEqual(link.removal);
+  const asked = manager.requests.length;
+  told.info('said afterwards');
+  await link.close();
+  expect(manager.requests.length).toBe(asked);
+});
+
+test.each(['NOT_FOUND', 'PERMISSION_DENIED', 'UNAUTHENTICATED'] as const)(
+  'a manager that only says %s ends nothing',
+  async (code) => {
+    const { link, end } = await live();
+    const beats = (): number => manager.bodies('/v1/agent/heartbeat').length;
+    await manager.until(() => beats() >= 1);
+    manager.refusesWith = code;
+    const before = beats();
+    await manager.until(() => beats() > before + 1);
+    manager.refusesWith = null;
+    const refused = beats();
+    await manager.until(() => beats() > refused);
+    await end();
+    expect(link.removal).toBeNull();
+  },
+);

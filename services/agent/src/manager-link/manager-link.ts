@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AgentApi, AgentStatistics, LogRecord } from '@lms/api';
 import type { HeartbeatAnswer, HeartbeatRequest } from '@lms/api';
 import { productVersion } from '@lms/command-line';
+import { toLmsError } from '@lms/errors';
 import { makeAssertion } from '@lms/identity';
 import { pause } from '@lms/service';
 import type { Replicator } from '../core/index.ts';
@@ -13,6 +14,7 @@ import type { BlockStreamEndpoint } from '../replication/block-stream-endpoint.t
 import { executeCommand } from '../replication/commands.ts';
 import { statisticsOf } from '../replication/statistics.ts';
 import type { AgentIdentity } from '../state/agent-identity.ts';
+import type { Removal } from '../state/removal.ts';
 import type { StateFolder } from '../state/state-folder.ts';
 import type { WriteGate } from '../state/write-gate.ts';
 import type { RunningStatus } from '../status-report.ts';
@@ -57,9 +59,11 @@ export class ManagerLink {
   readonly #contact: ManagerContact;
   readonly #statistics: Uploader<AgentStatistics>;
   readonly #logs: Uploader<LogRecord>;
+  readonly #removed = new AbortController();
   #assignment: Assignment | null = null;
   #paused = false;
   #inventoryTold = false;
+  #removal: Removal | null = null;
 
   constructor(parts: ManagerLinkParts) {
     this.#parts = parts;
@@ -92,8 +96,18 @@ export class ManagerLink {
     log.recordTo((record) => this.#logs.push(record));
   }
 
-  /** Until the signal aborts, and a moment longer for a last report. Never rejects. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Aborted when the manager has said that the machine was removed. */
+  get removed(): AbortSignal {
+    return this.#removed.signal;
+  }
+
+  get removal(): Removal | null {
+    return this.#removal;
+  }
+
+  /** Until the signal aborts or the machine is removed, and a moment longer for a last report. Never rejects. */
+  async run(until: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([until, this.#removed.signal]);
     const { certificate, privateKeyPem, state, gate, log } = this.#parts;
     const last = parseAssignment(await state.findAssignment());
     if (last !== null) this.#apply(last);
@@ -114,6 +128,7 @@ export class ManagerLink {
           contact: this.#contact,
           request: () => this.#heartbeat(),
           onAnswer: (answer) => this.#hear(answer),
+          onRemoved: (message) => this.#hearRemoved(message),
         },
         signal,
       ),
@@ -200,6 +215,20 @@ export class ManagerLink {
     if (!changed) return;
     const { gate, state } = this.#parts;
     await gate.write(() => state.writeAssignment(`${JSON.stringify(assignment, null, 2)}\n`));
+  }
+
+  /** Kept before anything ends for it: a process that is killed in between must not begin anew. Never rejects. */
+  async #hearRemoved(message: string): Promise<void> {
+    const { gate, state, log } = this.#parts;
+    const removal = { schemaVersion: 1, learnedAt: new Date().toISOString(), message } as const;
+    try {
+      await gate.write(() => state.writeRemoval(removal));
+    } catch (thrown) {
+      // It is heard again at the next start.
+      log.logger.error(`that the machine was removed could not be kept: ${toLmsError(thrown).message}`);
+    }
+    this.#removal = removal;
+    this.#removed.abort(new DOMException(message, 'AbortError'));
   }
 
   #apply(assignment: Assignment): void {

@@ -98,7 +98,7 @@ export class Uploader<Item> {
       return 'taken';
     } catch (thrown) {
       const { code } = toLmsError(thrown);
-      return code === 'INVALID_ARGUMENT' || code === 'NOT_FOUND' ? 'refused' : 'later';
+      return code === 'INVALID_ARGUMENT' || code === 'NOT_FOUND' || code === 'REMOVED' ? 'refused' : 'later';
     }
   }
 

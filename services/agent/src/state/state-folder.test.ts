@@ -120,3 +120,14 @@ test('removal lists what it removed, leaves what is not ours, and may be repeate
   expect(await state.remove()).toEqual([path]);
   expect(await state.remove()).toEqual([]);
 });
+
+test('a removal is kept, read back, and goes with the folder; one that cannot be read is none', async () => {
+  await enrolled();
+  expect(await state.findRemoval()).toBeNull();
+  const removal = { schemaVersion: 1, learnedAt: '2026-11-23T00:00:00.000Z', message: 'it was removed' } as const;
+  await state.writeRemoval(removal);
+  expect(await new StateFolder(path).findRemoval()).toEqual(removal);
+  writeFileSync(join(path, 'removed.json'), '{');
+  expect(await state.findRemoval()).toBeNull();
+  expect(await state.remove()).toContain(join(path, 'removed.json'));
+});

@@ -15,6 +15,7 @@ import type { FileLock } from '@lms/linux';
 import { AgentIdentity } from './agent-identity.ts';
 import type { Credentials } from './agent-identity.ts';
 import { writeDurably } from './durable-file.ts';
+import { Removal } from './removal.ts';
 import { realStatePath } from './runtime-names.ts';
 
 const IDENTITY_FILE = 'identity.json';
@@ -22,8 +23,17 @@ const KEY_FILE = 'key.pem';
 const CERTIFICATE_FILE = 'certificate.pem';
 const CA_FILE = 'ca.pem';
 const ASSIGNMENT_FILE = 'assignment.json';
+const REMOVAL_FILE = 'removed.json';
 const LOCK_FILE = 'lock';
-const OWN_FILES = [IDENTITY_FILE, KEY_FILE, CERTIFICATE_FILE, CA_FILE, ASSIGNMENT_FILE, LOCK_FILE] as const;
+const OWN_FILES = [
+  IDENTITY_FILE,
+  KEY_FILE,
+  CERTIFICATE_FILE,
+  CA_FILE,
+  ASSIGNMENT_FILE,
+  REMOVAL_FILE,
+  LOCK_FILE,
+] as const;
 
 export class StateFolder {
   /** Real path: the same folder by another name is the same agent. */
@@ -130,6 +140,27 @@ export class StateFolder {
 
   async writeAssignment(content: string): Promise<void> {
     await this.#write(ASSIGNMENT_FILE, content);
+  }
+
+  /** null: nobody has removed this machine, as far as is known here. */
+  async findRemoval(): Promise<Removal | null> {
+    const path = join(this.path, REMOVAL_FILE);
+    let text: string;
+    try {
+      text = await readFile(path, 'utf8');
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw withExit('failed', thrown, `cannot read ${path}`, 'Run it as root.');
+    }
+    try {
+      return Removal.parse(JSON.parse(text));
+    } catch {
+      return null; // The next heartbeat tells it again.
+    }
+  }
+
+  async writeRemoval(removal: Removal): Promise<void> {
+    await this.#write(REMOVAL_FILE, `${JSON.stringify(removal, null, 2)}\n`);
   }
 
   /** The folder is enrolled once this has returned. */

@@ -5,7 +5,9 @@ import { listAll } from '../listing/pages.ts';
 import { initiationResult, logsResult, machineListResult, machineResult } from '../results/machine.ts';
 import { acceptedResult, completedResult } from '../results/point.ts';
 import { MACHINE } from './arguments.ts';
+import { addRemoveCommand } from './machine-remove.ts';
 import { addSettingsCommand } from './machine-settings.ts';
+import { addMachineStagingCommand } from './staging.ts';
 import type { ManagerSession } from '../session.ts';
 import { waitForOperation } from '../waiting/operation.ts';
 import { parseMachineCondition, waitForMachine } from '../waiting/machine-condition.ts';
@@ -55,6 +57,8 @@ export function addMachineCommands(program: Command, session: ManagerSession): v
   addWaitCommand(machine, session);
   addActionCommands(machine, session);
   addSettingsCommand(machine, session);
+  addMachineStagingCommand(machine, session);
+  addRemoveCommand(machine, session);
 }
 
 function addLogsCommand(machine: Command, session: ManagerSession): void {

@@ -35,6 +35,7 @@ const EXIT_OF_FAILURE: Readonly<Partial<Record<ErrorCode, ExitName>>> = {
   DEADLINE_EXCEEDED: 'timedOut',
   FAILED_PRECONDITION: 'refused',
   NOT_FOUND: 'notFound',
+  REMOVED: 'notFound',
 };
 
 function failureOf(operation: Operation, what: string): CommandError {

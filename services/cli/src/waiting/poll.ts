@@ -18,6 +18,8 @@ export interface PollOptions {
   /** What is waited for, and how far it is; the sentence of the time-out. */
   readonly describe: () => string;
   readonly awayToleranceMilliseconds?: number;
+  /** What to do when the time is over. */
+  readonly action?: string;
 }
 
 export async function pollUntil<Value>(
@@ -53,6 +55,6 @@ export async function pollUntil<Value>(
 function timedOut(options: PollOptions): CommandError {
   const after = formatDurationSeconds(options.timeoutMilliseconds / 1_000);
   return new CommandError('timedOut', 'DEADLINE_EXCEEDED', `timed out after ${after}: ${options.describe()}`, {
-    action: 'Wait longer with --timeout, or see `lms machine show`.',
+    action: options.action ?? 'Wait longer with --timeout, or see `lms machine show`.',
   });
 }

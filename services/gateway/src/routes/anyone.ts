@@ -9,7 +9,7 @@ import {
   EnrolReplicationServerRequest,
   HealthAnswer,
 } from '@lms/api';
-import { LmsError } from '@lms/errors';
+import { LmsError, toLmsError } from '@lms/errors';
 import { CLOCK_TOLERANCE_SECONDS, ASSERTION_LIFE_SECONDS, ReplayCache, verifyAssertion } from '@lms/identity';
 import { z } from 'zod';
 import { issueAccessToken } from '../access/access-token.ts';
@@ -22,8 +22,11 @@ const config = { access: 'anyone' } as const;
 /** As long as an assertion could be accepted at all, clocks to either side included. */
 const REPLAY_SECONDS = ASSERTION_LIFE_SECONDS + 2 * CLOCK_TOLERANCE_SECONDS;
 
+/** A registry that is away must not keep statistics and logs waiting. */
+const REMOVAL_CHECK_MILLISECONDS = 2_000;
+
 export function addAnyoneRoutes(application: Application, context: RouteContext): void {
-  const { clients, trust } = context;
+  const { clients, trust, logger } = context;
   const { registry } = clients;
   const replays = new ReplayCache(REPLAY_SECONDS);
 
@@ -76,6 +79,18 @@ export function addAnyoneRoutes(application: Application, context: RouteContext)
     async ({ body }) => registry.enrolReplicationServer(body),
   );
 
+  /** REMOVED: so an agent is kept out of everything within the life of an access token, and not of heartbeats only. */
+  async function refuseRemoved(machineId: string): Promise<void> {
+    try {
+      await registry.getMachine({ idOrName: machineId }, { deadlineMilliseconds: REMOVAL_CHECK_MILLISECONDS });
+    } catch (thrown) {
+      const error = toLmsError(thrown);
+      if (error.code === 'REMOVED') throw error;
+      // One that is not known registers anew; and a registry that is away says it at the next heartbeat.
+      if (error.code !== 'NOT_FOUND') logger.debug({ code: error.code, machineId }, error.message);
+    }
+  }
+
   for (const kind of ['machine', 'replication-server'] as const) {
     const path = kind === 'machine' ? '/v1/agent/token' : '/v1/replication-server/token';
     application.post(
@@ -95,6 +110,7 @@ export function addAnyoneRoutes(application: Application, context: RouteContext)
         if (asserted.identity.kind !== kind) {
           throw new LmsError('PERMISSION_DENIED', `a ${asserted.identity.kind} gets its access token elsewhere`);
         }
+        if (kind === 'machine') await refuseRemoved(asserted.identity.id);
         return issueAccessToken(trust, asserted, now);
       },
     );

@@ -54,6 +54,7 @@ async function readNow(clients: Clients, replicationServer: string, signal: Abor
   const answer: AssignmentsAnswer = {
     revision: `${staging.revision}.${tasks.revision}`,
     machines: staging.machines.map(assignedMachine),
+    removedMachineIds: staging.removedMachineIds,
     tasks: tasks.operations.map(replicationTask),
   };
   return { answer, machineIds, stagingRevision: staging.revision, taskRevision: tasks.revision };

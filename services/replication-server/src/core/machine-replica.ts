@@ -269,6 +269,11 @@ export class MachineReplica {
     };
   }
 
+  /** Whether somebody reads a point: an export, a verification. */
+  get isRead(): boolean {
+    return this.#store?.isRead() ?? false;
+  }
+
   /** Ends the session, if there is one; the store stays open. */
   async endSession(error: LmsError): Promise<void> {
     const current = this.#current;

@@ -359,3 +359,21 @@ test('closing finishes the store call under way and tells the agent that it may 
   expect(onlyStore().calls).toEqual(['mark 0', 'write 0 0+1']);
   expect(onlyStore().closed).toBe(true);
 });
+
+test('a removed machine: its session ends with REMOVED and its store is closed; one whose point is read keeps its store', async () => {
+  const { agent, ended } = await open();
+  const [store] = stores;
+  if (store === undefined) throw new Error('no store was opened');
+  assigned = false;
+  let read = true;
+  store.isRead = () => read;
+  expect(await replicas.release(MACHINE)).toBe(false);
+  expect(await nextError(agent)).toMatchObject({ code: 'REMOVED' });
+  await ended;
+  await replicas.closeUnassigned(new Set([MACHINE]));
+  expect(store.closed).toBe(false);
+  read = false;
+  expect(await replicas.release(MACHINE)).toBe(true);
+  expect(store.closed).toBe(true);
+  expect((await refusal(hello)).code).toBe('PERMISSION_DENIED');
+});

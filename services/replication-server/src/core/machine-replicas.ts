@@ -62,9 +62,23 @@ export class MachineReplicas {
     return [...this.#replicas.values()];
   }
 
-  /** Cuts the sessions of machines that are not assigned any more, and closes their stores. */
-  async closeUnassigned(): Promise<void> {
-    const gone = this.all().filter((replica) => this.#ports.assignment(replica.machineId) === null);
+  /** Of a machine that was removed: cuts its session and closes its store. False while a point is read: only its session is cut. */
+  async release(machineId: string): Promise<boolean> {
+    const replica = this.#replicas.get(machineId);
+    if (replica === undefined) return true;
+    const error = removed(machineId);
+    await replica.endSession(error);
+    if (replica.isRead) return false;
+    this.#replicas.delete(machineId);
+    await replica.close(error);
+    return true;
+  }
+
+  /** Cuts the sessions of machines that are not assigned any more, and closes their stores; `kept` are left for later. */
+  async closeUnassigned(kept: ReadonlySet<string> = new Set()): Promise<void> {
+    const gone = this.all().filter(
+      ({ machineId }) => this.#ports.assignment(machineId) === null && !kept.has(machineId),
+    );
     for (const replica of gone) this.#replicas.delete(replica.machineId);
     await Promise.all(gone.map((replica) => replica.close(notAssigned(replica.machineId))));
   }
@@ -77,4 +91,10 @@ export class MachineReplicas {
     const error = this.#closed;
     await Promise.all(this.all().map((replica) => replica.close(error)));
   }
+}
+
+function removed(machineId: string): LmsError {
+  return new LmsError('REMOVED', `Machine ${machineId} was removed from the manager, and its replica with it`, {
+    action: 'The next heartbeat of the agent tells it what is next.',
+  });
 }

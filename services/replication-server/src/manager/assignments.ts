@@ -15,8 +15,8 @@ const WAIT_SECONDS = 25;
 const BACK_OFF = { firstMilliseconds: 500, longestMilliseconds: 15_000 };
 
 export interface AssignmentEvents {
-  /** After each change; `added` are those that were not assigned before. */
-  readonly onMachines: (added: readonly string[]) => Promise<void>;
+  /** After each change; `added`: not assigned before; `removed`: of which nothing is to be kept. */
+  readonly onMachines: (added: readonly string[], removed: readonly string[]) => Promise<void>;
   readonly onTasks: (tasks: readonly ReplicationTask[]) => void;
   /** The manager answers again, after a time in which it did not (or for the first time). */
   readonly onManagerBack: () => void;
@@ -80,8 +80,8 @@ export class Assignments {
 
   async #apply(answer: AssignmentsAnswer, events: AssignmentEvents): Promise<void> {
     const added = this.#replace(answer.machines);
-    await replaceDurably(this.#file, `${JSON.stringify({ ...answer, tasks: [] })}\n`);
-    await events.onMachines(added);
+    await replaceDurably(this.#file, `${JSON.stringify({ ...answer, removedMachineIds: [], tasks: [] })}\n`);
+    await events.onMachines(added, answer.removedMachineIds);
     events.onTasks(answer.tasks);
   }
 }

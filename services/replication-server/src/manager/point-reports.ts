@@ -54,6 +54,14 @@ export class PointReports {
     this.#start(machineId, queue);
   }
 
+  /** Nothing of this machine is to be told any more. */
+  forget(machineId: string): void {
+    const queue = this.#queues.get(machineId);
+    if (queue === undefined) return;
+    queue.news.length = 0;
+    queue.complete = false;
+  }
+
   /** Resolves when nothing waits (all was taken, or the signal ended it). */
   async idle(): Promise<void> {
     for (const queue of this.#queues.values()) await queue.running;

@@ -219,10 +219,14 @@ describe.each(STORE_PLACES)('$name', (place) => {
     await store.checkpoint(request('c2', 2));
     await expect(store.deletePoint(2)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
     await expect(store.deletePoint(3)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(store.isRead()).toBe(false);
     const reader = await store.openPoint(1);
+    expect(store.isRead()).toBe(true);
     await expect(store.deletePoint(1)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
     expect(await store.applyRetention([], 10e6)).toEqual([]);
     await reader.close();
+    await reader.close();
+    expect(store.isRead()).toBe(false);
     expect(await store.applyRetention([], 10e6)).toEqual([1]);
     expect(store.points().map(({ sequence }) => sequence)).toEqual([2]);
   });

@@ -64,6 +64,7 @@ export class MachineStore implements StagingStore {
   #deletions = new Serial();
   #closing = new AbortController();
   #closed: Promise<void> | null = null;
+  #openReaders = 0;
 
   constructor(parts: MachineStoreParts) {
     this.#parts = parts;
@@ -178,7 +179,14 @@ export class MachineStore implements StagingStore {
     this.#check();
     const { points, form } = this.#parts;
     const manifest = points.find(sequence);
-    const release = points.use(sequence);
+    const leave = points.use(sequence);
+    this.#openReaders += 1;
+    let open = true;
+    const release = (): void => {
+      leave();
+      if (open) this.#openReaders -= 1;
+      open = false;
+    };
     try {
       const reader = await form.openPoint(manifest);
       const diskAt = (diskIndex: number) => {
@@ -216,6 +224,10 @@ export class MachineStore implements StagingStore {
     const { points } = this.#parts;
     points.find(sequence);
     return points.use(sequence);
+  }
+
+  isRead(): boolean {
+    return this.#openReaders > 0;
   }
 
   deletePoint(sequence: number): Promise<void> {

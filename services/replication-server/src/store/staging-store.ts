@@ -111,6 +111,8 @@ export interface StagingStore {
   openPoint(sequence: number): Promise<PointReader>;
   /** The point counts as in use until what is returned is called; safe to repeat. NOT_FOUND when there is none. */
   keepPoint(sequence: number): () => void;
+  /** Whether any point is open. */
+  isRead(): boolean;
   /** FAILED_PRECONDITION while in use, or when it is the newest. */
   deletePoint(sequence: number): Promise<void>;
   verifyPoint(sequence: number, signal: AbortSignal): Promise<VerifyReport>;

@@ -45,7 +45,8 @@ export interface KubernetesDriverOptions {
 }
 
 export class KubernetesDriver implements StagingDriver {
-  readonly canRemove = true;
+  /** Its server goes first, and everything else after it. */
+  readonly removesThroughServer = false;
   readonly hasNetworkPolicies: boolean;
   readonly #options: KubernetesDriverOptions;
   readonly #settings: KubernetesSettings;
@@ -106,6 +107,10 @@ export class KubernetesDriver implements StagingDriver {
   /** Before everything is listed, what is not seen is not known to be missing. */
   get leads(): boolean {
     return this.#election.holds && this.#view.synced;
+  }
+
+  get sees(): boolean {
+    return this.#view.synced;
   }
 
   /** Objects written and deleted since the start. */
