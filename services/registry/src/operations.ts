@@ -111,7 +111,7 @@ export class Operations {
       return operation === undefined ? seen : isOver(operation);
     };
     await this.#until([found.machineId], ended, waitMilliseconds, signal);
-    return seen ? this.get(operationId) : found;
+    return seen ? this.find(operationId) : found;
   }
 
   /** What the agent must still be told, oldest first; waits for the first. */
