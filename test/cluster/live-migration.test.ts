@@ -220,7 +220,6 @@ step('helm upgrade to another version, with another storage class, while the loa
   storage.className = FIXED_CLASS;
   fixedFolder = await createFixedVolume({
     cluster,
-    folder: world.folder,
     cleanup: world.cleanup,
     name: 'lms-test-fixed',
     storageClass: FIXED_CLASS,
