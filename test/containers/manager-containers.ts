@@ -52,6 +52,8 @@ export class ManagerContainers {
   static async start(docker: Docker, cleanup: Cleanup): Promise<ManagerContainers> {
     // Its helper would be an image of somebody else; what is started here is ended here.
     process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
+    // Inside of a container it would look for this host by Docker's default network, which our daemon has not.
+    process.env['TESTCONTAINERS_HOST_OVERRIDE'] = '127.0.0.1';
     Object.assign(process.env, docker.environment);
     const manager = new ManagerContainers(docker, cleanup);
     cleanup.add('remove the folder', () => rmSync(manager.#folder, { recursive: true, force: true }));

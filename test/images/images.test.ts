@@ -189,7 +189,8 @@ test('an archive holds the images by all of their names, each layer once, and ev
   const read = <Value>(name: string): Value => JSON.parse(readFileSync(join(layout, name), 'utf8')) as Value;
   const { manifests } = read<{ manifests: { digest: string; annotations: Record<string, string> }[] }>('index.json');
   const names = manifests.map(({ annotations }) => annotations['io.containerd.image.name']?.replace(/^[^/]*\//, ''));
-  expect(names.toSorted()).toEqual([image('gateway'), also, image('registry')].toSorted());
+  expect(names.length).toBe(3);
+  expect(new Set(names)).toEqual(new Set([image('gateway'), also, image('registry')]));
   const layers = manifests.map(({ digest }) =>
     read<{ layers: { digest: string }[] }>(`blobs/${digest.replace(':', '/')}`).layers.map((layer) => layer.digest),
   );

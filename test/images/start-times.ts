@@ -8,7 +8,7 @@ import { waitFor } from '../harness/condition.ts';
 import { ManagerContainers, SERVICES } from '../containers/manager-containers.ts';
 import { image, RESTRICTED } from './built-images.ts';
 
-const REPETITIONS = 5;
+const REPETITIONS = 3;
 const POLL_MILLISECONDS = 5;
 
 export interface StartTime {
