@@ -66,7 +66,11 @@ beforeAll(async () => {
         LMS_NATS_TLS_CA: nats.caFile,
       }),
     },
-  );
+  ).catch((thrown: unknown) => {
+    throw new Error(`the services do not start; NATS has refused: ${nats.refusals().join('\n') || 'nothing'}`, {
+      cause: thrown,
+    });
+  });
 }, LIMIT_MILLISECONDS);
 afterAll(async () => {
   expect(await cleanup.run()).toEqual([]);
