@@ -24,7 +24,10 @@ const RESERVES: readonly { readonly right: RegExp; readonly why: string }[] = [
   { right: /API\.CONSUMER\.(DELETE|INFO)\./, why: 'a reader that has missed something begins anew' },
   { right: /^\$JS\.FC\./, why: 'a bucket with more than a client takes at once' },
   { right: /API\.DIRECT\.GET\./, why: 'a write that lost a race reads the winner' },
-  { right: /^\$KV\.LMS_(POINTS|REMOVED_MACHINES|STAGING_REMOVALS)\.>$/, why: 'a point is committed, a machine is removed' },
+  {
+    right: /^\$KV\.LMS_(POINTS|REMOVED_MACHINES|STAGING_REMOVALS)\.>$/,
+    why: 'a point is committed, a machine is removed',
+  },
   { right: /^lms\.v1\.sighting\./, why: 'several staging-controllers on Kubernetes' },
 ];
 /** What nobody may: it would undo what others have stored, or show what is theirs. */
