@@ -164,8 +164,8 @@ test(
     expect(await cluster.apply(nats, { dryRun: false })).toMatchObject({ exitCode: 0 });
     for (const name of ['lms-nats-tls', 'lms-gateway-tls']) {
       const old = await cluster.core.readNamespacedSecret({ namespace: NAMESPACE, name });
-      const body = { ...old, data: { ...old.data, 'tls.crt': Buffer.from('an old one').toString('base64') } };
-      await cluster.core.replaceNamespacedSecret({ namespace: NAMESPACE, name, body });
+      old.data = { ...old.data, 'tls.crt': Buffer.from('an old one').toString('base64') };
+      await cluster.core.replaceNamespacedSecret({ namespace: NAMESPACE, name, body: old });
     }
     const { exitCode, stderr } = await runSetup('CronJob', 'lms-renewal', 'ensure', objects);
     expect(stderr.match(/: replaced"/g)).toHaveLength(2);

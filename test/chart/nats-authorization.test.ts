@@ -24,7 +24,10 @@ const RESERVES: readonly { readonly right: RegExp; readonly why: string }[] = [
   { right: /API\.CONSUMER\.(DELETE|INFO)\./, why: 'a reader that has missed something begins anew' },
   { right: /^\$JS\.FC\./, why: 'a bucket with more than a client takes at once' },
   { right: /API\.DIRECT\.GET\./, why: 'a write that lost a race reads the winner' },
-  { right: /^\$KV\.LMS_(POINTS|STAGING_REMOVALS)\.>$/, why: 'a point is committed, a machine is removed' },
+  {
+    right: /^\$KV\.LMS_(POINTS|REMOVED_MACHINES|STAGING_REMOVALS)\.>$/,
+    why: 'a point is committed, a machine is removed',
+  },
   { right: /^lms\.v1\.sighting\./, why: 'several staging-controllers on Kubernetes' },
 ];
 /** What nobody may: it would undo what others have stored, or show what is theirs. */
@@ -66,7 +69,11 @@ beforeAll(async () => {
         LMS_NATS_TLS_CA: nats.caFile,
       }),
     },
-  );
+  ).catch((thrown: unknown) => {
+    throw new Error(`the services do not start; NATS has refused: ${nats.refusals().join('\n') || 'nothing'}`, {
+      cause: thrown,
+    });
+  });
 }, LIMIT_MILLISECONDS);
 afterAll(async () => {
   expect(await cleanup.run()).toEqual([]);

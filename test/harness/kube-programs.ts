@@ -11,13 +11,7 @@ const CACHE_FOLDER = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 const CLUSTER_FOLDER = join(CACHE_FOLDER, 'one-node-cluster/bin');
 
 export type KubeProgram =
-  | 'etcd'
-  | 'helm'
-  | 'kube-apiserver'
-  | 'kube-controller-manager'
-  | 'kube-scheduler'
-  | 'kubeconform'
-  | 'kubectl';
+  'etcd' | 'helm' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubeconform' | 'kubectl';
 
 export function kubeProgram(name: KubeProgram): string {
   const folders = [process.env['KUBEBUILDER_ASSETS'], SETUP_FOLDER, CLUSTER_FOLDER];
