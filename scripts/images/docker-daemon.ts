@@ -4,7 +4,7 @@
 // else; builds use this host's network. One at a time: whoever comes second waits. It ends with the process that started
 // it, whatever kills that one (PR_SET_PDEATHSIG), and takes its containers along.
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -17,6 +17,8 @@ import { waitFor } from '../../test/harness/condition.ts';
 const RUN_FOLDER = '/run/live-migration-service-docker';
 const PID_FILE = join(RUN_FOLDER, 'pid');
 const SOCKET = join(RUN_FOLDER, 'docker.sock');
+/** Docker's default network. */
+const DEFAULT_BRIDGE = '/sys/class/net/docker0';
 /** Somebody else's whole suite may have to end first. */
 const TURN_MILLISECONDS = 30 * 60_000;
 const START_MILLISECONDS = 60_000;
@@ -25,8 +27,10 @@ export class DockerDaemon {
   readonly host = `unix://${SOCKET}`;
   readonly #process: BackgroundProcess;
   readonly #lock: FileLock;
+  readonly #hadBridge: boolean;
 
-  private constructor(daemon: BackgroundProcess, lock: FileLock) {
+  private constructor(daemon: BackgroundProcess, lock: FileLock, hadBridge: boolean) {
+    this.#hadBridge = hadBridge;
     this.#process = daemon;
     this.#lock = lock;
   }
@@ -36,17 +40,18 @@ export class DockerDaemon {
     mkdirSync(cacheFolder, { recursive: true });
     mkdirSync(RUN_FOLDER, { recursive: true, mode: 0o700 });
     const lock = await takeTurn(join(RUN_FOLDER, 'lock'));
+    const hadBridge = existsSync(DEFAULT_BRIDGE);
     const daemon = new BackgroundProcess({
       program: 'setpriv',
       parameters: [
         ...['--pdeathsig', 'SIGTERM', 'dockerd'],
         ...['--data-root', join(cacheFolder, 'docker'), '--exec-root', join(RUN_FOLDER, 'exec')],
         ...['--host', `unix://${SOCKET}`, '--pidfile', PID_FILE],
-        ...['--bridge=none', '--iptables=false', '--ip-masq=false', '--ip-forward=false'],
+        ...['--iptables=false', '--ip-masq=false', '--ip-forward=false'],
       ],
       logPath: join(RUN_FOLDER, 'log'),
     });
-    const started = new DockerDaemon(daemon, lock);
+    const started = new DockerDaemon(daemon, lock, hadBridge);
     try {
       await waitFor(
         'dockerd to answer',
@@ -71,6 +76,8 @@ export class DockerDaemon {
   async stop(): Promise<void> {
     if (this.#process.running) await this.#clear();
     await this.#process.end();
+    // Docker leaves it; without one (`--bridge=none`), names of containers are not resolved.
+    if (!this.#hadBridge) await runCommand('ip', ['link', 'delete', 'docker0']);
     this.#lock.release();
   }
 

@@ -52,7 +52,7 @@ export class ManagerContainers {
   static async start(docker: Docker, cleanup: Cleanup): Promise<ManagerContainers> {
     // Its helper would be an image of somebody else; what is started here is ended here.
     process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
-    // Inside of a container it would look for this host by Docker's default network, which our daemon has not.
+    // Inside of a container it would take an address of Docker's default network for this host.
     process.env['TESTCONTAINERS_HOST_OVERRIDE'] = '127.0.0.1';
     Object.assign(process.env, docker.environment);
     const manager = new ManagerContainers(docker, cleanup);
