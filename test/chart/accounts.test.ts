@@ -7,8 +7,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { AppsV1Api, AuthorizationV1Api } from '@kubernetes/client-node';
 import { z } from 'zod';
 import { runCommand, type CommandResult } from '../harness/command.ts';
-import { waitFor } from '../harness/condition.ts';
-import { find, NAMESPACE, readRepositoryFile, render, valuesNamed, type ChartObject } from './harness/chart.ts';
+import { NAMESPACE, readRepositoryFile, render, valuesNamed, type ChartObject } from './harness/chart.ts';
 import { ChartCluster } from './harness/cluster.ts';
 import { environmentOf, podsOf, secretKeysOf } from './harness/pods.ts';
 

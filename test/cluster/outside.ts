@@ -26,9 +26,17 @@ export interface Outside {
   readonly ownAddress: string | null;
 }
 
-/** Its names are in an /etc/hosts that only programs there see. */
+/**
+ * Its names are in an /etc/hosts that only programs there see, so each has mounts of its own. What is mounted or unmounted
+ * below the folder, they all see: else a disk that is unmounted here would stay mounted there.
+ */
 export async function createOutside(options: OutsideOptions): Promise<Outside> {
-  const { network, folder } = options;
+  const { network, folder, cleanup } = options;
+  cleanup.add(`unmount ${folder}`, async () => {
+    await runCommand('umount', [folder]);
+  });
+  await requireCommand('mount', ['--bind', folder, folder]);
+  await requireCommand('mount', ['--make-shared', folder]);
   const hosts = join(folder, 'hosts');
   writeFileSync(hosts, `127.0.0.1 localhost\n${options.address} ${options.names.join(' ')}\n`);
   const withNames = ['unshare', '--mount', '--propagation', 'slave', 'sh', '-ec'];

@@ -58,7 +58,7 @@ export class TraceReceiver {
 function manifests({ namespace, image, host, ingressClass }: TraceReceiverOptions): object[] {
   const metadata = { name: NAME, namespace };
   const labels = { app: NAME };
-  const program = readFileSync(join(import.meta.dirname, 'in-cluster/trace-receiver.ts'), 'utf8');
+  const program = readFileSync(join(import.meta.dirname, 'trace-receiver.fixture.ts'), 'utf8');
   const container = {
     name: NAME,
     image,

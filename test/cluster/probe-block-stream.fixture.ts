@@ -1,7 +1,7 @@
 // Connects to 1500 with one machine's certificate and asks for a machine by its server name. Prints `accepted`, or the code
 // and the sentence that it was refused with.
 //
-//   node probe-block-stream.ts STATE-FOLDER HOST PORT MACHINE-ID
+//   node probe-block-stream.fixture.ts STATE-FOLDER HOST PORT MACHINE-ID
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
