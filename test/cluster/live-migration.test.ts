@@ -248,7 +248,12 @@ step('a second machine reaches its own replication server, and not the one of th
     ({ id }) => id,
   );
   const probe = async (machineId: string | undefined): Promise<string> => {
-    const words = [join(import.meta.dirname, 'probe-block-stream.fixture.ts'), second.stateFolder, cluster.address, '1500'];
+    const words = [
+      join(import.meta.dirname, 'probe-block-stream.fixture.ts'),
+      second.stateFolder,
+      cluster.address,
+      '1500',
+    ];
     const { program, parameters } = world.place.command(process.execPath, ...words, machineId ?? '');
     return (await requireCommand(program, parameters)).trim();
   };
