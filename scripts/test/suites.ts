@@ -30,14 +30,14 @@ function folder(name: string, limitMinutes: number): JestSuite {
 }
 
 export const JEST_SUITES: readonly JestSuite[] = [
-  { name: 'unit', project: 'unit', paths: [], ignoredPaths: [], serial: false, limitMinutes: 8 },
+  { name: 'unit', project: 'unit', paths: [], ignoredPaths: [], serial: false, limitMinutes: 10 },
   {
     name: 'integration',
     project: 'integration',
     paths: [],
     ignoredPaths: SUITES_BY_THEMSELVES.map((name) => `/test/${name}/`),
     serial: false,
-    limitMinutes: 10,
+    limitMinutes: 20,
   },
   folder('simulation', 10),
   folder('faults', 12),

@@ -1,7 +1,8 @@
 // What is done inside the node: processes of a pod killed, kubelet and containerd stopped and started, a volume of a fixed size.
 
 import type { Cleanup } from '../harness/cleanup.ts';
-import type { Cluster } from './cluster.ts';
+import { waitFor } from '../harness/condition.ts';
+import type { Cluster, KubeObject } from './cluster.ts';
 
 /** SIGKILL to all processes of the pod at once, as if the kernel had run out of memory. The kubelet starts them again. */
 export async function killProcessesOfPod(cluster: Cluster, uid: string): Promise<void> {
@@ -37,8 +38,31 @@ export async function stopKubeletAndContainerd(cluster: Cluster): Promise<() => 
   return async () => {
     for (const [name = '', words = '', variables = ''] of programs) {
       await cluster.onNode(startScript(name, words, variables));
+      // A kubelet that finds no containerd ends.
+      if (name === 'containerd') await waitFor('containerd to answer', () => answers(cluster, 'ctr version'));
     }
   };
+}
+
+async function answers(cluster: Cluster, command: string): Promise<boolean> {
+  await cluster.onNode(`${command} > /dev/null`);
+  return true;
+}
+
+/** Until every kubelet has said again that it lives: a node that is silent is called ready for a while. */
+export async function waitForKubelets(cluster: Cluster, since: Date): Promise<void> {
+  await waitFor(
+    'the kubelets to say that they live',
+    async () => {
+      const leases = await cluster.list<KubeObject & { readonly spec: { readonly renewTime: string } }>(
+        'kube-node-lease',
+        'leases',
+      );
+      return leases.length > 0 && leases.every(({ spec }) => new Date(spec.renewTime) > since);
+    },
+    { timeoutMilliseconds: 120_000 },
+  );
+  await cluster.kubectl('wait', 'nodes', '--all', '--for', 'condition=Ready', '--timeout', '180s');
 }
 
 /** In the background, with the words and the environment that it had. */

@@ -32,7 +32,7 @@ test.each([
   ['machine', 'wait', 'm'],
   ['machine', 'wait', 'm', '--for', 'replication=DONE'],
   ['machine', 'wait', 'm', '--for', 'point=0'],
-  ['machine', 'remove', 'm'],
+  ['machine', 'remove'],
   ['point', 'create', 'm', '--consistency', 'some'],
   ['point', 'verify', 'm', 'first'],
   ['point', 'verify', 'm', '1', '--source'],
