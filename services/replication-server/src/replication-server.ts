@@ -98,7 +98,7 @@ export class ReplicationServer implements Service {
     const listener = await this.#listen(identity, replicas);
     const reports = this.#createReports(api, replicas, assignments);
     const tasks = this.#createTasks(api, replicas, reports, holds);
-    const loops = this.#startLoops({ folder, identity, assignments, api, replicas, listener, reports, tasks });
+    const loops = this.#startLoops({ folder, identity, assignments, api, replicas, listener, reports, tasks, holds });
     this.#running = { api, replicas, reports, tasks, holds, listener, loops };
   }
 
@@ -189,8 +189,9 @@ export class ReplicationServer implements Service {
     readonly listener: BlockStreamListener;
     readonly reports: PointReports;
     readonly tasks: Tasks;
+    readonly holds: ExportHolds;
   }): readonly Promise<void>[] {
-    const { folder, identity, assignments, api, replicas, listener, reports, tasks } = parts;
+    const { folder, identity, assignments, api, replicas, listener, reports, tasks, holds } = parts;
     const { signal } = this.#stopping;
     const reportAll = (machineIds: Iterable<string>): void => {
       for (const machineId of machineIds) reports.reportAll(machineId);
@@ -199,7 +200,10 @@ export class ReplicationServer implements Service {
       folder,
       isAssigned: (machineId) => assignments.machines.has(machineId),
       release: (machineId) => replicas.release(machineId),
-      onRemoved: (machineId) => reports.forget(machineId),
+      onRemoved: (machineId) => {
+        reports.forget(machineId);
+        holds.forget(machineId);
+      },
       logger: this.#logger,
     });
     const follow = assignments.follow(

@@ -95,6 +95,18 @@ test('the next process keeps what was under way or had broken off, and nothing t
   expect(uses).toBe(0);
 });
 
+test('of a machine that was removed nothing is held, also by the next process', async () => {
+  const holds = open();
+  (await holds.begin(store, DISK))(true);
+  (await holds.begin(store, { ...DISK, machineId: 'other' }))(true);
+  holds.forget('m');
+  await holds.idle();
+  expect(readFileSync(join(folder, 'exports.json'), 'utf8')).not.toContain('"m"');
+  expect(uses).toBe(1);
+  await reopen();
+  expect(uses).toBe(0);
+});
+
 test('a point that is gone, or another one under its number, is not kept', async () => {
   const holds = open();
   await holds.begin(store, DISK);

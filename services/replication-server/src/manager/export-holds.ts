@@ -93,6 +93,12 @@ export class ExportHolds implements Disposable {
     void this.#write();
   }
 
+  /** The machine was removed, and its points with it. */
+  forget(machineId: string): void {
+    for (const [key, hold] of this.#holds) if (hold.machineId === machineId) this.#remove(key, hold);
+    void this.#write();
+  }
+
   /** Resolves when the file says what is so. */
   async idle(): Promise<void> {
     await this.#writing;
