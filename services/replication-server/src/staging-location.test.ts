@@ -99,6 +99,12 @@ test('a folder on btrfs lies on every device of that file system', () => {
   expect(wholeDisksBelow('/data', facts)).toEqual([sda, sdb]);
 });
 
+test('a folder on btrfs whose device is not there, as in a pod, is an error, not "no disk"', () => {
+  write('proc/self/mountinfo', '40 1 0:33 / /data rw - btrfs /dev/sda rw\n');
+  const facts = kernel({ files: { '/data': '0:33' } });
+  expect(() => wholeDisksBelow('/data', facts)).toThrow('/dev/sda: there is no such device here');
+});
+
 test('a folder on tmpfs lies on no disk', () => {
   write('proc/self/mountinfo', '41 1 0:34 / /data rw - tmpfs none rw\n');
   expect(wholeDisksBelow('/data', kernel({ files: { '/data': '0:34' } }))).toEqual([]);

@@ -5,8 +5,9 @@
  * backing file stands on another file system, and so on downwards. Mechanism: the folder's device number, then sysfs:
  * `partition` leads to the disk around it, `slaves` to the devices below, the loop's own answer to the device of its
  * backing file. Special cases: a file system without a block device of its own number (btrfs) is found by the source of
- * its mount; one without any (tmpfs, NFS) lies on no disk. Failure: a loop device that does not tell its backing file is
- * an error, not "no disk": a wrong "no" would let a machine replicate onto itself without end.
+ * its mount; one without any (tmpfs, NFS) lies on no disk. Failure: a loop device that does not tell its backing file, or
+ * a source of a mount that is not there, is an error, not "no disk": a wrong "no" would let a machine replicate onto
+ * itself without end.
  */
 import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -70,7 +71,8 @@ function devicesOfMount(device: number, kernel: KernelFacts): readonly number[] 
     const source = superblockFields?.split(' ')[1];
     if (mountFields?.split(' ')[2] !== wanted || source === undefined || !source.startsWith('/dev/')) continue;
     const number = kernel.deviceAt(source);
-    if (number === null) continue;
+    // In a pod /dev has no disks: a mount of one that cannot be named is not a mount of none.
+    if (number === null) throw undetermined(source, 'there is no such device here');
     devices.add(number);
     for (const other of btrfsCompanions(number, kernel)) devices.add(other);
   }
