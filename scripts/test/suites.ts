@@ -14,7 +14,16 @@ export interface JestSuite {
   readonly limitMinutes: number;
 }
 
-const SUITES_BY_THEMSELVES = ['simulation', 'faults', 'chart', 'images', 'containers', 'end-to-end', 'cluster'];
+const SUITES_BY_THEMSELVES = [
+  'simulation',
+  'faults',
+  'network',
+  'chart',
+  'images',
+  'containers',
+  'end-to-end',
+  'cluster',
+];
 /** They load the machine, or start a Docker daemon of which there can be one. */
 const SERIAL_SUITES = ['images', 'containers', 'end-to-end', 'cluster'];
 
@@ -41,6 +50,7 @@ export const JEST_SUITES: readonly JestSuite[] = [
   },
   folder('simulation', 10),
   folder('faults', 12),
+  folder('network', 15),
   folder('chart', 15),
   // The first time on a machine, base images are made: some minutes.
   folder('images', 15),

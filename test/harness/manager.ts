@@ -8,6 +8,8 @@ import { BackgroundProcess } from './background-process.ts';
 import type { Cleanup } from './cleanup.ts';
 import { findFreePort } from './free-port.ts';
 import { LMS, Operator } from './operator.ts';
+import { HERE } from './place.ts';
+import type { Place } from './place.ts';
 
 const QUESTION_MILLISECONDS = 30_000;
 
@@ -18,6 +20,15 @@ export interface ManagerOptions {
   /** Ends operator commands that are under way. */
   readonly signal?: AbortSignal;
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Another host, with an address of its own: there it serves 443 and 1500. Default: here, on free ports of 127.0.0.1. */
+  readonly host?: ManagerHost;
+}
+
+export interface ManagerHost {
+  readonly place: Place;
+  readonly address: string;
+  /** Further options of `lms manager`. */
+  readonly options?: readonly string[];
 }
 
 export class Manager extends Operator {
@@ -25,24 +36,25 @@ export class Manager extends Operator {
   readonly #parameters: readonly string[];
   #process: BackgroundProcess | null = null;
 
-  private constructor(options: ManagerOptions, gatewayPort: number, blockStreamPort: number) {
-    const { dataFolder, signal } = options;
-    super({ contextPath: join(dataFolder, 'operator.json'), ...(signal === undefined ? {} : { signal }) });
+  private constructor(options: ManagerOptions, listen: string, blockStream: string) {
+    const { dataFolder, signal, host } = options;
+    super({
+      contextPath: join(dataFolder, 'operator.json'),
+      place: host?.place ?? HERE,
+      ...(signal === undefined ? {} : { signal }),
+    });
     this.#options = options;
-    this.#parameters = [
-      'manager',
-      '--data-dir',
-      dataFolder,
-      '--listen',
-      `127.0.0.1:${gatewayPort}`,
-      '--block-stream',
-      `127.0.0.1:${blockStreamPort}`,
-    ];
+    const addresses = ['--listen', listen, '--block-stream', blockStream];
+    this.#parameters = ['manager', '--data-dir', dataFolder, ...addresses, ...(host?.options ?? [])];
   }
 
-  /** On free ports, which stay the same over restarts. Not started yet. */
+  /** On ports that stay the same over restarts. Not started yet. */
   static async create(options: ManagerOptions): Promise<Manager> {
-    const manager = new Manager(options, await findFreePort(), await findFreePort());
+    const { host } = options;
+    const manager =
+      host === undefined
+        ? new Manager(options, `127.0.0.1:${await findFreePort()}`, `127.0.0.1:${await findFreePort()}`)
+        : new Manager(options, `${host.address}:443`, `${host.address}:1500`);
     options.cleanup.add('stop the manager', async () => manager.#process?.end());
     return manager;
   }
@@ -54,9 +66,9 @@ export class Manager extends Operator {
 
   /** Returns when every component is healthy. */
   async start(): Promise<Status> {
+    const placed = (this.#options.host?.place ?? HERE).command(LMS, ...this.#parameters);
     this.#process = new BackgroundProcess({
-      program: LMS,
-      parameters: this.#parameters,
+      ...placed,
       logPath: join(this.#options.logFolder, 'manager.log'),
       ...(this.#options.environment === undefined ? {} : { environment: this.#options.environment }),
     });
@@ -67,7 +79,7 @@ export class Manager extends Operator {
     await this.process.stop();
   }
 
-  /** The operator's REST interface, for what a test asks often or the command line does not show. */
+  /** The operator's REST interface, for what a test asks often or the command line does not show. Not of another host. */
   async ask<Answer>(question: (api: OperatorApi, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
     const api = new OperatorApi(JSON.parse(await readFile(this.contextPath, 'utf8')) as ApiOptions);
     const limit = AbortSignal.timeout(QUESTION_MILLISECONDS);
