@@ -1,5 +1,6 @@
 export * from './agent.ts';
 export * from './authority.ts';
+export * from './bandwidth.ts';
 export * from './limits.ts';
 export * from './logs.ts';
 export * from './machine.ts';
