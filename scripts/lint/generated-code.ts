@@ -1,11 +1,16 @@
-// Generated code is generated again, aside, and compared: what is committed is what the contracts say.
+// What is generated is generated again, aside, and compared: what is committed is what its source says.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../../test/harness/command.ts';
+import { networkDocuments } from '../network/documents.ts';
 
 export async function checkGeneratedCode(): Promise<string[]> {
+  return [...(await checkContracts()), ...checkNetworkDocuments()];
+}
+
+async function checkContracts(): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'lms-proto-'));
   try {
     const generation = await runCommand('scripts/proto', [folder]);
@@ -22,4 +27,10 @@ export async function checkGeneratedCode(): Promise<string[]> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function checkNetworkDocuments(): string[] {
+  return networkDocuments()
+    .filter(({ path, text }) => readFileSync(path, 'utf8') !== text)
+    .map(({ path }) => `${path} is not what libs/network says: run 'node scripts/network/main.ts'`);
 }

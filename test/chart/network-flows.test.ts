@@ -2,14 +2,14 @@
 
 import { expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { find, readChartFile, readRepositoryFile, render, valuesNamed, type ChartObject } from './harness/chart.ts';
-import { parse } from 'yaml';
-import { settingsOf } from './harness/pods.ts';
+import { find, render, valuesNamed, type ChartObject } from './harness/chart.ts';
+import { podsOf, settingsOf, type ChartPod } from './harness/pods.ts';
 
 const PEER = z.looseObject({
   podSelector: z.looseObject({ matchLabels: z.record(z.string(), z.string()) }).optional(),
 });
 const PORTS = z.array(z.object({ protocol: z.string(), port: z.number() }));
+const OPENED = z.array(z.looseObject({ protocol: z.string().default('TCP'), containerPort: z.number() }));
 const SPEC = z.object({
   podSelector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
   policyTypes: z.array(z.string()),
@@ -44,6 +44,12 @@ function policies(objects: readonly ChartObject[]): ReadonlyMap<string, Spec> {
     egress,
   };
   return specs.set('replication-server', SPEC.parse(own));
+}
+
+function openedPorts(spec: ChartPod['spec']): readonly string[] {
+  return spec.containers.flatMap(({ ports }) =>
+    OPENED.parse(ports ?? []).map(({ protocol, containerPort }) => `${protocol} ${containerPort}`),
+  );
 }
 
 interface Flows {
@@ -166,21 +172,18 @@ test('metrics are read by whom the values name', async () => {
   ]);
 });
 
-test('the table that people read is the one that the policies are made of', () => {
-  const table = z
-    .array(
-      z.object({
-        from: z.array(z.string()),
-        to: z.string(),
-        ports: z.array(z.number()).default([]),
-        what: z.string(),
-        when: z.string().default(''),
-      }),
-    )
-    .parse(parse(readChartFile('files/network-flows.yaml')));
-  const rows = table.map(
-    ({ from, to, ports, what }) => `| ${from.join(', ')} | ${to} | ${ports.join(', ')} | ${what} |`,
-  );
-  const page = readRepositoryFile('docs/kubernetes.md');
-  for (const row of rows) expect(page).toContain(row.replaceAll('|  |', '| |'));
-});
+test.each(['defaults', 'contour', 'address-for-each', 'external-nats', 'monitoring'])(
+  'every port that is let in is one that the pod opens: %s',
+  async (name) => {
+    const objects = await render({ file: valuesNamed(name) });
+    const opened = new Map(podsOf(objects).map(({ labels, spec }) => [labels[COMPONENT], openedPorts(spec)]));
+    const { into } = flowsOf(objects);
+    for (const flow of into) {
+      const [, component = '', protocol, port] = / > (\S+) (\S+) (\d+)$/.exec(flow) ?? [];
+      expect({ flow, opened: opened.get(component) }).toEqual({
+        flow,
+        opened: expect.arrayContaining([`${protocol} ${port}`]),
+      });
+    }
+  },
+);

@@ -1,8 +1,9 @@
 /** Where the block stream of a machine is reached, from outside and from the router. Pure. */
+import { BLOCK_STREAM_PORT } from '@lms/network';
 import type { Route } from '@lms/proto';
 import type { Endpoint } from '../driver.ts';
 import type { KeptService } from './kept.ts';
-import { addressServiceName, BLOCK_STREAM_PORT, objectName, type AddressKind } from './names.ts';
+import { addressServiceName, objectName, type AddressKind } from './names.ts';
 import type { ObservedMachine } from './plan-machine.ts';
 import type { KubernetesSettings } from './settings.ts';
 

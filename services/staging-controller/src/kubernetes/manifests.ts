@@ -2,10 +2,10 @@
  * The objects of one machine, as they are to be. Pure: the same settings and the same machine give the same manifests, and
  * so the same fingerprint, in every replica and after every restart.
  */
+import { BLOCK_STREAM_PORT } from '@lms/network';
 import { digest, type KeptClaim } from './kept.ts';
 import {
   addressServiceName,
-  BLOCK_STREAM_PORT,
   blockStreamName,
   ENROLLED_ANNOTATION,
   FINGERPRINT_ANNOTATION,

@@ -11,7 +11,6 @@ export const TOKEN_EXPIRES_ANNOTATION = 'live-migration-service/token-expires-at
 /** Of a bootstrap secret: the server has its certificate, and the token is gone. */
 export const ENROLLED_ANNOTATION = 'live-migration-service/enrolled';
 
-export const BLOCK_STREAM_PORT = 1500;
 const COMPONENT = 'replication-server';
 const MACHINE_ID = /^m-[0-9a-f]{20}$/;
 

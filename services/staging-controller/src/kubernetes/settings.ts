@@ -3,6 +3,7 @@
  * a mistake in it is one sentence in the log and never a thousand refused objects.
  */
 import { LmsError } from '@lms/errors';
+import { BLOCK_STREAM_PORT } from '@lms/network';
 import { readConfiguredFile } from '@lms/service';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -90,7 +91,7 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const asPublic = (value: unknown): unknown => (isRecord(value) && 'host' in value ? { public: value } : value);
 const advertise = <Address extends z.ZodType>(address: Address) =>
   z.preprocess(asPublic, z.strictObject(waysOf(address)).refine(hasWay, NO_WAY));
-const ADVERTISE = advertise(z.strictObject({ host: HOST, port: PORT.default(1500) }));
+const ADVERTISE = advertise(z.strictObject({ host: HOST, port: PORT.default(BLOCK_STREAM_PORT) }));
 
 const LOAD_BALANCER = z.strictObject({
   annotations: TEXTS.default({}),

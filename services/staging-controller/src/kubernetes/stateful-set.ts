@@ -1,6 +1,7 @@
 /** The replication server's pod: one per machine, made anew by the StatefulSet's controller wherever it dies. */
+import { BLOCK_STREAM_PORT } from '@lms/network';
 import { head, TOKEN_KEY, withFingerprint } from './manifests.ts';
-import { BLOCK_STREAM_PORT, labelsOf, objectName, selectorLabels, serverNameOf } from './names.ts';
+import { labelsOf, objectName, selectorLabels, serverNameOf } from './names.ts';
 import { STATEFUL_SET, type Manifest } from './resource.ts';
 import type { KubernetesSettings } from './settings.ts';
 
