@@ -4,6 +4,7 @@ export * from './bandwidth.ts';
 export * from './limits.ts';
 export * from './logs.ts';
 export * from './machine.ts';
+export * from './network-check.ts';
 export * from './operation.ts';
 export * from './point.ts';
 export * from './problem.ts';
