@@ -24,7 +24,7 @@ export function agentReport(index: number): Uint8Array {
 
 export function serverReport(index: number): Uint8Array {
   const machineId = machineIdOf(index);
-  const batch = [replicationServerSample({ ...serverSampleOf(index), stallDetail: null })];
+  const batch = [replicationServerSample({ ...serverSampleOf(index), stallDetail: null, refusals: [] })];
   return ReportReplicationServerStatisticsRequest.encode({ replicationServer: `rs-${machineId}`, batch }).finish();
 }
 

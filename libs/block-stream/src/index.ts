@@ -5,6 +5,7 @@ export * from './digest.ts';
 export * from './compression.ts';
 export * from './validate.ts';
 export * from './violation.ts';
+export * from './failure-reason.ts';
 export * from './wire-format.ts';
 export * from './tls-connection.ts';
 export * from './tls-client.ts';

@@ -6,24 +6,45 @@
 import type { TLSSocket } from 'node:tls';
 import { LmsError } from '@lms/errors';
 import { alternativeNames, parseIdentity } from '@lms/identity';
+import { because } from './failure-reason.ts';
+import type { FailureReason } from './failure-reason.ts';
 import { ALPN_PROTOCOL } from './frames.ts';
 
 const SERVER_NAME_SUFFIX = '.block-stream.lms.internal';
+const SERVER_NAME_FORM = /^(m-[0-9a-f]{20})\.block-stream\.lms\.internal$/;
 
 /** What an agent asks for by SNI; a replication server's certificate covers it by a wildcard or by this name. */
 export function blockStreamServerName(machineId: string): string {
   return `${machineId}${SERVER_NAME_SUFFIX}`;
 }
 
-function refusal(problem: string): LmsError {
+/** What a client says to be before anything is proven: for diagnosis, and for nothing else. */
+export function claimedMachine(socket: TLSSocket): string | null {
+  return SERVER_NAME_FORM.exec(String(socket.servername || ''))?.[1] ?? null;
+}
+
+function refusal(problem: string, reason: FailureReason = 'CERTIFICATE_NOT_ACCEPTED'): LmsError {
   return new LmsError('UNAUTHENTICATED', `Block-stream connection refused: ${problem}`, {
     action: 'Enrol the agent again, with this manager, and connect it with the server name that its heartbeat got.',
+    cause: because(reason),
   });
+}
+
+/** A certificate that is out of force is not a foreign one, and is mended otherwise. */
+function refusalOfChain(socket: TLSSocket): LmsError {
+  // Whatever its type says, it is the code of OpenSSL.
+  const code = String(socket.authorizationError);
+  const certificate = socket.getPeerX509Certificate();
+  if (code === 'CERT_HAS_EXPIRED' && certificate !== undefined) {
+    const until = certificate.validToDate.toISOString();
+    return refusal(`the client certificate ran out at ${until}`, 'CERTIFICATE_EXPIRED');
+  }
+  return refusal(`the client certificate is not of this manager (${code})`);
 }
 
 /** The machine id, or UNAUTHENTICATED. The chain was verified by TLS before. */
 export function identifyMachine(socket: TLSSocket, trustDomain: string): string {
-  if (!socket.authorized) throw refusal('the client certificate is not of this manager');
+  if (!socket.authorized) throw refusalOfChain(socket);
   if (socket.alpnProtocol !== ALPN_PROTOCOL) throw refusal(`the client did not ask for ${ALPN_PROTOCOL}`);
   const certificate = socket.getPeerX509Certificate();
   const uris = certificate === undefined ? [] : alternativeNames(certificate).uris;

@@ -16,6 +16,7 @@
 import type { TLSSocket } from 'node:tls';
 import { LmsError, toLmsError } from '@lms/errors';
 import type { Frame, FrameConnection } from './frames.ts';
+import { because } from './failure-reason.ts';
 import { encodeFrame } from './codec.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 import type { DecodedFrame } from './frame-decoder.ts';
@@ -220,6 +221,7 @@ export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
       this.#fail(
         new LmsError('UNAVAILABLE', `Nothing was heard from ${this.#peer} for ${seconds} seconds`, {
           action: 'It is tried again by itself; if it stays so, check the network between the two on TCP 1500.',
+          cause: because('SILENCE'),
         }),
       );
       return;

@@ -14,7 +14,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { LmsError, toLmsError } from '@lms/errors';
 import { ALPN_PROTOCOL } from './frames.ts';
-import { identifyMachine } from './peer-identity.ts';
+import { claimedMachine, identifyMachine } from './peer-identity.ts';
 import { readProxiedSource } from './proxied-source.ts';
 import { SOCKET_BUFFER_BYTES, TlsFrameConnection } from './tls-connection.ts';
 import type { ConnectionOptions } from './tls-connection.ts';
@@ -46,7 +46,8 @@ export interface ListenerOptions extends ListenerCertificates, ConnectionOptions
   /** Each connection must begin with a PROXY header, and its address counts in logs. Only behind a router of ours. */
   readonly proxyProtocol?: 'required' | null;
   readonly onConnection: (connection: TlsFrameConnection, peer: BlockStreamPeer) => void;
-  readonly onRefused?: (error: LmsError, address: string) => void;
+  /** `claimed`: the machine that the client said to be, by its server name; null: it did not come that far. */
+  readonly onRefused?: (error: LmsError, address: string, claimed: string | null) => void;
   /** Default 10,000. */
   readonly handshakeTimeoutMilliseconds?: number;
   /** Default 64. */
@@ -70,8 +71,8 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
   /** Where a connection came from, by the router's end of it. */
   const sources = new Map<string, string>();
   const addressOf = (socket: Socket): string => sources.get(peerOf(socket)) ?? peerOf(socket);
-  const refused = (thrown: unknown, address: string): void =>
-    options.onRefused?.(toLmsError(thrown, 'Block-stream handshake'), address);
+  const refused = (thrown: unknown, address: string, claimed: string | null = null): void =>
+    options.onRefused?.(toLmsError(thrown, 'Block-stream handshake'), address, claimed);
 
   const tls = createTlsServer({
     ca: options.ca,
@@ -86,7 +87,7 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
     handshakeTimeout,
   });
   tls.on('tlsClientError', (error: Error, socket: TLSSocket) => {
-    refused(error, addressOf(socket));
+    refused(error, addressOf(socket), claimedMachine(socket));
     socket.destroy();
   });
   tls.on('secureConnection', (socket: TLSSocket) => {
@@ -96,7 +97,7 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
     try {
       machineId = identifyMachine(socket, options.trustDomain);
     } catch (thrown) {
-      refused(thrown, address);
+      refused(thrown, address, claimedMachine(socket));
       void turnAway(connection, toLmsError(thrown));
       return;
     }

@@ -9,7 +9,7 @@ export function eventSubject(kind: string, machineId: string): string {
 }
 
 /** `lms.v1.stats.agent.m-1`. */
-export function statisticsSubject(kind: 'agent' | 'replication-server', id: string): string {
+export function statisticsSubject(kind: 'agent' | 'replication-server' | 'refused-call', id: string): string {
   return `lms.v1.stats.${kind}.${subjectToken(id)}`;
 }
 

@@ -80,7 +80,8 @@ export async function verifyAssertion(assertion: string, checker: AssertionCheck
   return { identity, uri, dnsNames, certificateNotAfter: certificate.validToDate };
 }
 
-function leafOf(assertion: string): X509Certificate {
+/** UNAUTHENTICATED when it is none of ours in form; of its content nothing is checked. */
+export function leafOf(assertion: string): X509Certificate {
   try {
     const { x5c, alg, typ } = decodeProtectedHeader(assertion);
     const leaf = Array.isArray(x5c) && x5c.length <= MAXIMUM_CHAIN ? x5c[0] : undefined;
@@ -91,10 +92,15 @@ function leafOf(assertion: string): X509Certificate {
   }
 }
 
+/** Directly under the CA, in force or not. */
+export function isIssuedBy(certificate: X509Certificate, authority: X509Certificate): boolean {
+  return certificate.checkIssued(authority) && certificate.verify(authority.publicKey) && !certificate.ca;
+}
+
 /** Directly under the CA, and in force. */
 export function checkCertificate(certificate: X509Certificate, caPem: string, now: Date): void {
   const authority = parseCertificate(caPem);
-  if (!certificate.checkIssued(authority) || !certificate.verify(authority.publicKey) || certificate.ca) {
+  if (!isIssuedBy(certificate, authority)) {
     throw refusal('the certificate was not issued by this manager');
   }
   if (now < certificate.validFromDate || now > certificate.validToDate) {
@@ -128,7 +134,8 @@ async function verifySignature(
   }
 }
 
-function identityUri(certificate: X509Certificate): string {
+/** The one URI that it names. */
+export function identityUri(certificate: X509Certificate): string {
   const { uris } = alternativeNames(certificate);
   const [uri] = uris;
   if (uri === undefined || uris.length !== 1) throw refusal(`the certificate has ${uris.length} URIs, not one`);

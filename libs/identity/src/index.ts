@@ -12,5 +12,6 @@ export {
 export { CERTIFICATE_LIFE_MILLISECONDS, CertificateAuthority, type AuthorityFiles } from './authority.ts';
 export { alternativeNames, certificateSha256, parseCertificate, renewalInstant } from './certificate.ts';
 export { createCertificateRequest, createPrivateKeyPem, parsePrivateKey, verifyCertificateRequest } from './keys.ts';
+export { explainRefusal, type ExplainedRefusal } from './explain-refusal.ts';
 export { ReplayCache } from './replay-cache.ts';
 export { IDENTITY_KINDS, formatIdentity, parseIdentity, type Identity, type IdentityKind } from './spiffe.ts';

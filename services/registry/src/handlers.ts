@@ -69,6 +69,11 @@ export function createHandlers(parts: RegistryParts): Handlers<typeof RegistrySe
       const kind = paused ? OperationKind.PAUSE : OperationKind.RESUME;
       return { operation: await operations.create(agentOperation(machineId, kind), now) };
     },
+    getRemovedMachine: async ({ idOrName }) => {
+      const machine = removed.get(idOrName) ?? removed.findByName(idOrName);
+      if (machine !== null) return { machine };
+      throw new LmsError('NOT_FOUND', `no machine ${idOrName} is remembered as removed`, { field: 'idOrName' });
+    },
     removeMachine: (request) => removal.remove(request, new Date()),
     listReplicationServers: async (request) => {
       const { items, nextPageToken } = replicationServers.list(request);

@@ -4,16 +4,22 @@ import type { Logger } from '@lms/telemetry';
 import type { LmsError } from '@lms/errors';
 import type { ReplicationObserver } from './core/ports.ts';
 import type { PointReports } from './manager/point-reports.ts';
+import type { Refusals } from './refusals.ts';
 
 /** Ends of sessions that are part of ordinary life. */
 const ORDINARY_ENDS = new Set(['UNAVAILABLE', 'CANCELLED', 'FENCED', 'REMOVED']);
 
-export function createReplicationObserver(logger: Logger, reports: () => PointReports | null): ReplicationObserver {
+export function createReplicationObserver(
+  logger: Logger,
+  reports: () => PointReports | null,
+  refusals: Refusals,
+): ReplicationObserver {
   const spans = tracer('replication-server');
   const reported = new Map<string, ReadonlySet<number>>();
   return {
     sessionStarted: (machineId, fencingGeneration) => logger.info({ machineId, fencingGeneration }, 'session started'),
     sessionEnded: (machineId, error) => {
+      if (error !== null) refusals.record(error, { machineId, address: null, proven: true });
       if (error === null) logger.info({ machineId }, 'session ended');
       else logger[ORDINARY_ENDS.has(error.code) ? 'info' : 'warn'](describe(machineId, error), 'session ended');
     },

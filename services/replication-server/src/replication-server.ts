@@ -27,6 +27,8 @@ import { ensureIdentity } from './manager/server-identity.ts';
 import type { ServerIdentity } from './manager/server-identity.ts';
 import { StatisticsReports } from './manager/statistics.ts';
 import { Tasks } from './manager/tasks.ts';
+import { Refusals } from './refusals.ts';
+import { ownAddresses } from './own-addresses.ts';
 import { createReplicationObserver } from './replication-observer.ts';
 import { openMachineStore, stagingHasRoom } from './staging-area.ts';
 import { createStagingLocation } from './staging-location.ts';
@@ -56,6 +58,7 @@ export class ReplicationServer implements Service {
   readonly #logger: Logger;
   readonly #logs: LogUpload;
   readonly #stopping = new AbortController();
+  readonly #refusals = new Refusals();
   #folder: DataFolder | null = null;
   #running: Running | null = null;
   #managerProblem: string | null = 'the manager was not reached yet';
@@ -118,7 +121,7 @@ export class ReplicationServer implements Service {
       clock: systemClock,
       location: createStagingLocation(folder.path),
       fencing: await openFencingFiles(folder.fencingFolder),
-      observer: createReplicationObserver(this.#logger, () => this.#running?.reports ?? null),
+      observer: createReplicationObserver(this.#logger, () => this.#running?.reports ?? null, this.#refusals),
       openStore: async (machineId) => {
         const logger = this.#logger.child({ machineId });
         const store = await openMachineStore(folder.machineFolder(machineId), floorOf(machineId), logger);
@@ -145,8 +148,10 @@ export class ReplicationServer implements Service {
         this.#logger.info({ ...peer }, 'agent connected');
         void replicas.serve(peer.machineId, connection);
       },
-      onRefused: (error, address) =>
-        this.#logger.warn({ address, code: error.code, reason: error.message }, 'block-stream connection refused'),
+      onRefused: (error, address, claimed) => {
+        this.#refusals.record(error, { machineId: claimed, address, proven: false });
+        this.#logger.warn({ address, code: error.code, reason: error.message }, 'block-stream connection refused');
+      },
     });
   }
 
@@ -233,6 +238,7 @@ export class ReplicationServer implements Service {
     const statistics = new StatisticsReports({
       dataFolder: folder.path,
       replicas: () => replicas.all(),
+      refusals: (machineId) => this.#refusals.of(machineId),
       send: (batch, sendSignal) => api.statistics(batch, sendSignal),
     });
     return [
@@ -259,7 +265,8 @@ export class ReplicationServer implements Service {
         const { advertise } = this.#configuration;
         const address = advertise?.host ?? listener.host;
         const port = advertise?.port || listener.port;
-        await api.ready({ address, port, freeBytes, pid: process.pid, version: VERSION }, signal);
+        const own = { interfaceAddresses: [...ownAddresses()], at: new Date().toISOString() };
+        await api.ready({ address, port, freeBytes, pid: process.pid, version: VERSION, ...own }, signal);
         waitMilliseconds = READY_EVERY_MILLISECONDS;
       } catch (thrown) {
         if (waitMilliseconds !== 1_000 && !signal.aborted) {

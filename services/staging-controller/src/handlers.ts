@@ -9,6 +9,7 @@ import type { StagingDriver } from './driver.ts';
 import type { Machines } from './machines.ts';
 import { watchRoutes } from './routes.ts';
 import type { Removals } from './removals.ts';
+import { describeServer, withReport } from './serving-server.ts';
 import type { Sightings } from './sightings.ts';
 import type { StagingStore } from './store.ts';
 
@@ -45,10 +46,11 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
       signal.throwIfAborted();
       return answer;
     },
-    reportReady: async ({ replicationServer, address, port }) => {
+    reportReady: async ({ replicationServer, address, port, interfaceAddresses, clockAheadMilliseconds }) => {
       await store.servers.modify(replicationServer, (current) =>
-        current?.address === address && current.port === port ? current : { address, port },
+        withReport(current, { address, port, interfaceAddresses }, new Date()),
       );
+      if (clockAheadMilliseconds !== undefined) sightings.clockSeen(replicationServer, clockAheadMilliseconds);
       sightings.serverReady(replicationServer, new Date());
       controller.look(driver.machineOf(replicationServer));
       return {};
@@ -66,6 +68,7 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
       controller.look(machineId);
       return Promise.resolve({ endpoint, alternatives });
     },
+    getServingServer: ({ machineId }) => Promise.resolve(describeServer(options, machineId)),
     getInitiation: ({ machineId }) => Promise.resolve({ steps: controller.stepsOf(machineId).map(stepReport) }),
     listReadyServers: () => {
       const now = new Date();

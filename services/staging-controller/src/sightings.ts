@@ -43,6 +43,7 @@ export class Sightings {
   readonly #ready = new Map<string, Date>();
   readonly #taken = new Map<string, ReadonlySet<string>>();
   readonly #told = new Set<string>();
+  readonly #clocks = new Map<string, bigint>();
   readonly #tell: (sighting: Sighting) => void;
 
   /** `tell`: to the other replicas, where there are any. */
@@ -59,6 +60,7 @@ export class Sightings {
       if (sample !== undefined) this.#agents.set(machineId, { sample, at });
       return [machineId];
     }
+    if (!message.subject.startsWith('lms.v1.stats.replication-server.')) return [];
     const { replicationServer: server, batch } = ReportReplicationServerStatisticsRequest.decode(message.payload);
     for (const sample of batch) {
       this.#reports.set(sample.machineId, { server, sample, at });
@@ -101,6 +103,15 @@ export class Sightings {
 
   agentTold(machineId: string): void {
     if (!this.#told.has(machineId)) this.#see({ kind: 'told', machineId });
+  }
+
+  /** Its clock minus ours, in milliseconds; of its last report to this replica. */
+  clockSeen(server: string, aheadMilliseconds: bigint): void {
+    this.#clocks.set(server, aheadMilliseconds);
+  }
+
+  clockAhead(server: string): bigint | null {
+    return this.#clocks.get(server) ?? null;
   }
 
   /** Null: not since this process looks. */

@@ -13,7 +13,13 @@ export const INITIATION = z.object({ steps: z.array(STEP_RECORD) });
 export type Initiation = z.infer<typeof INITIATION>;
 
 /** As the replication server said it last. */
-export const SERVER_ADDRESS = z.object({ address: z.string(), port: z.number().int().positive() });
+export const SERVER_ADDRESS = z.object({
+  address: z.string(),
+  port: z.number().int().positive(),
+  /** Its own IP addresses, and those that it had once, with the instant (RFC 3339) at which one was first missing. */
+  interfaceAddresses: z.array(z.string()).default([]),
+  formerAddresses: z.array(z.object({ address: z.string(), until: z.string() })).default([]),
+});
 export type ServerAddress = z.infer<typeof SERVER_ADDRESS>;
 
 /** An operator has asked for it: the only thing that takes staging disks away. RFC 3339. */

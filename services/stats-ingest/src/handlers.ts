@@ -37,6 +37,28 @@ export function statisticsHandlers(options: StatisticsHandlersOptions): Handlers
       const now = new Date();
       return { statuses: machineIds.map((machineId) => deriveStatus(store.machine(machineId), now, patience)) };
     },
+    reportRefusedCall: async (request) => {
+      subjectToken(request.machineId);
+      await store.appendRefusedCall(request);
+      return {};
+    },
+    getMachineObservations: ({ machineId }) => {
+      const { agent, server } = store.machine(machineId);
+      const { origin, replicationServer, instances, refusedCall } = store.observations(machineId);
+      const clockAheadMilliseconds = origin?.clockAheadMilliseconds ?? null;
+      return Promise.resolve({
+        agent: agent?.sample,
+        agentReceivedAt: agent?.receivedAt,
+        agentSourceAddress: origin?.sourceAddress ?? '',
+        ...(clockAheadMilliseconds === null ? {} : { agentClockAheadMilliseconds: clockAheadMilliseconds }),
+        replicationServer: server?.sample,
+        replicationServerReceivedAt: server?.receivedAt,
+        replicationServerName: replicationServer,
+        instances: [...instances],
+        refusedCall: refusedCall?.call,
+        refusedCallSourceAddress: refusedCall?.sourceAddress ?? '',
+      });
+    },
     getSeries: async ({ machineId, since, limit }, { signal }) => ({
       samples: await readSeries(connection, { machineId, since: since ?? null, limit }, signal),
     }),

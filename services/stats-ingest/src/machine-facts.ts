@@ -25,7 +25,7 @@ export const NO_SAMPLES: Samples = { agent: null, server: null, backlogSince: nu
 
 /** A sample older than the one that is known changes nothing: batches may arrive in any order. */
 export function withAgentSample(samples: Samples, sample: AgentSample, receivedAt: Date): Samples {
-  if (isOlder(sample.at, samples.agent?.sample.at)) return samples;
+  if (isOlder(sample.at, instantOf(samples.agent))) return samples;
   const continuous = sample.state === ReplicationState.CONTINUOUS;
   return {
     ...samples,
@@ -36,7 +36,7 @@ export function withAgentSample(samples: Samples, sample: AgentSample, receivedA
 }
 
 export function withServerSample(samples: Samples, sample: ReplicationServerSample, receivedAt: Date): Samples {
-  return isOlder(sample.at, samples.server?.sample.at) ? samples : { ...samples, server: { sample, receivedAt } };
+  return isOlder(sample.at, instantOf(samples.server)) ? samples : { ...samples, server: { sample, receivedAt } };
 }
 
 export function backlogBytes(disks: readonly AgentDiskSample[]): bigint {
@@ -47,6 +47,12 @@ function nextBacklogSince(samples: Samples, sample: AgentSample, at: Date): Samp
   if (sample.state !== ReplicationState.BACKLOG) return null;
   const bytes = backlogBytes(sample.disks);
   return samples.backlogSince === null || bytes < samples.backlogSince.bytes ? { at, bytes } : samples.backlogSince;
+}
+
+/** What a clock that was ahead has dated must not hide all that comes after it was set right. */
+function instantOf(received: Received<{ readonly at: Date | undefined }> | null): Date | undefined {
+  const at = received?.sample.at;
+  return received !== null && at !== undefined && at > received.receivedAt ? received.receivedAt : at;
 }
 
 function isOlder(at: Date | undefined, than: Date | undefined): boolean {

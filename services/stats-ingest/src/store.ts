@@ -13,15 +13,21 @@ import {
   type EventConnection,
   type StoredMessage,
 } from '@lms/events';
-import { ReportAgentStatisticsRequest, ReportReplicationServerStatisticsRequest } from '@lms/proto';
+import {
+  ReportAgentStatisticsRequest,
+  ReportRefusedCallRequest,
+  ReportReplicationServerStatisticsRequest,
+} from '@lms/proto';
 import { combineHealth, type Health } from '@lms/service';
 import { KNOWN_FACTS, NOTHING_KNOWN, type KnownFacts } from './known-facts.ts';
 import { NO_SAMPLES, withAgentSample, withServerSample, type MachineFacts, type Samples } from './machine-facts.ts';
+import { NOTHING_OBSERVED, withInstance, type Observations } from './observations.ts';
 
 export class StatisticsStore {
   readonly #connection: EventConnection;
   readonly #known: StateBucket<KnownFacts>;
   readonly #samples = new Map<string, Samples>();
+  readonly #observations = new Map<string, Observations>();
   #follower: StreamFollower | null = null;
 
   private constructor(connection: EventConnection, known: StateBucket<KnownFacts>) {
@@ -46,6 +52,10 @@ export class StatisticsStore {
     };
   }
 
+  observations(machineId: string): Observations {
+    return this.#observations.get(machineId) ?? NOTHING_OBSERVED;
+  }
+
   async appendAgent(report: ReportAgentStatisticsRequest): Promise<void> {
     const payload = ReportAgentStatisticsRequest.encode(report).finish();
     await this.#append(statisticsSubject('agent', report.machineId), payload);
@@ -56,6 +66,11 @@ export class StatisticsStore {
     await this.#append(statisticsSubject('replication-server', report.replicationServer), payload);
   }
 
+  async appendRefusedCall(report: ReportRefusedCallRequest): Promise<void> {
+    const payload = ReportRefusedCallRequest.encode(report).finish();
+    await this.#append(statisticsSubject('refused-call', report.machineId), payload);
+  }
+
   /** Also when other replicas change it at the same time. */
   async changeKnown(machineId: string, change: (known: KnownFacts) => KnownFacts): Promise<void> {
     await this.#known.modify(machineId, (current) => change(current ?? NOTHING_KNOWN));
@@ -64,6 +79,7 @@ export class StatisticsStore {
   /** Of a machine that was removed. Its reports stay in the stream until they are too old. */
   async forget(machineId: string): Promise<void> {
     this.#samples.delete(machineId);
+    this.#observations.delete(machineId);
     const known = this.#known.get(machineId);
     if (known !== null) await this.#known.delete(machineId, known.revision);
   }
@@ -83,18 +99,44 @@ export class StatisticsStore {
     await publish(this.#connection, subject, payload, { messageId });
   }
 
-  #apply(message: StoredMessage): void {
-    if (message.subject.startsWith('lms.v1.stats.agent.')) {
-      const { machineId, batch } = ReportAgentStatisticsRequest.decode(message.payload);
-      for (const sample of batch) {
-        this.#samples.set(machineId, withAgentSample(this.#samplesOf(machineId), sample, message.storedAt));
-      }
-    } else {
-      for (const sample of ReportReplicationServerStatisticsRequest.decode(message.payload).batch) {
-        const { machineId } = sample;
-        this.#samples.set(machineId, withServerSample(this.#samplesOf(machineId), sample, message.storedAt));
-      }
+  #apply({ subject, payload, storedAt }: StoredMessage): void {
+    if (subject.startsWith('lms.v1.stats.agent.')) this.#applyAgent(payload, storedAt);
+    else if (subject.startsWith('lms.v1.stats.replication-server.')) this.#applyReplicationServer(payload, storedAt);
+    else if (subject.startsWith('lms.v1.stats.refused-call.')) {
+      const refusedCall = ReportRefusedCallRequest.decode(payload);
+      this.#observe(refusedCall.machineId, { refusedCall });
     }
+  }
+
+  #applyAgent(payload: Uint8Array, storedAt: Date): void {
+    const {
+      machineId,
+      batch,
+      sourceAddress = '',
+      clockAheadMilliseconds,
+    } = ReportAgentStatisticsRequest.decode(payload);
+    for (const sample of batch) {
+      this.#samples.set(machineId, withAgentSample(this.#samplesOf(machineId), sample, storedAt));
+      if (sample.situation === undefined) continue;
+      const { instances } = this.observations(machineId);
+      this.#observe(machineId, { instances: withInstance(instances, sample.situation, sourceAddress, storedAt) });
+    }
+    this.#observe(machineId, {
+      origin: { sourceAddress, clockAheadMilliseconds: clockAheadMilliseconds ?? null },
+    });
+  }
+
+  #applyReplicationServer(payload: Uint8Array, storedAt: Date): void {
+    const { replicationServer, batch } = ReportReplicationServerStatisticsRequest.decode(payload);
+    for (const sample of batch) {
+      const { machineId } = sample;
+      this.#samples.set(machineId, withServerSample(this.#samplesOf(machineId), sample, storedAt));
+      this.#observe(machineId, { replicationServer });
+    }
+  }
+
+  #observe(machineId: string, seen: Partial<Observations>): void {
+    this.#observations.set(machineId, { ...this.observations(machineId), ...seen });
   }
 
   #samplesOf(machineId: string): Samples {

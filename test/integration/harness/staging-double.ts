@@ -33,6 +33,16 @@ export class StagingDouble implements AsyncDisposable {
       },
       reportReady: async () => ({}),
       getEndpoint: async () => ({ endpoint: this.endpoint, alternatives: this.alternatives }),
+      getServingServer: async () => ({
+        replicationServer: 'host',
+        failure: '',
+        calledAt: undefined,
+        address: '127.0.0.1',
+        port: 1500,
+        interfaceAddresses: [],
+        formerAddresses: [],
+        endpoints: [],
+      }),
       getInitiation: async () => ({
         steps: [
           {

@@ -66,7 +66,14 @@ async function live(area: ClusterArea, isAbout: (path: string) => boolean, last:
 
 async function ready({ staging }: Controller, machineId: string): Promise<void> {
   const replicationServer = `rs-${machineId}`;
-  await staging.reportReady({ replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1' });
+  await staging.reportReady({
+    replicationServer,
+    address: 'pod',
+    port: 1500,
+    freeBytes: 0n,
+    version: '1',
+    interfaceAddresses: [],
+  });
 }
 
 async function listed({ staging }: Controller, machineId: string): Promise<readonly StagingObject[]> {

@@ -21,7 +21,14 @@ async function makeReady(area: ClusterArea, { staging }: Controller, machineId: 
   const name = nameOf(machineId);
   await until('the StatefulSet', () => area.apps.readNamespacedStatefulSet({ name, namespace: area.namespace }));
   const replicationServer = `rs-${machineId}`;
-  await staging.reportReady({ replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1' });
+  await staging.reportReady({
+    replicationServer,
+    address: 'pod',
+    port: 1500,
+    freeBytes: 0n,
+    version: '1',
+    interfaceAddresses: [],
+  });
 }
 
 /** In the order in which agents try them; null: there is none. */

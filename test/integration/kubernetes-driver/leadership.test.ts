@@ -43,7 +43,14 @@ test('a controller that stops hands over at once; both answer what either was to
 
   // The replication server calls the one that does not lead.
   const replicationServer = `rs-${machineId}`;
-  await second.staging.reportReady({ replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1' });
+  await second.staging.reportReady({
+    replicationServer,
+    address: 'pod',
+    port: 1500,
+    freeBytes: 0n,
+    version: '1',
+    interfaceAddresses: [],
+  });
   await area.waitForStep(first, machineId, 'AUTHENTICATE_WITH_SERVICE', 'SUCCEEDED');
   await area.waitForStep(second, machineId, 'AUTHENTICATE_WITH_SERVICE', 'SUCCEEDED');
   for (const { staging } of [first, second]) {

@@ -50,6 +50,7 @@ test('a machine gets a volume claim, a secret, a service, a network policy and a
     port: 1500,
     freeBytes: 0n,
     version: '1.0.0',
+    interfaceAddresses: [],
   });
   await area.waitForStep(controller, machineId, 'AUTHENTICATE_WITH_SERVICE', 'SUCCEEDED');
   const { endpoint } = await controller.staging.getEndpoint({ machineId });

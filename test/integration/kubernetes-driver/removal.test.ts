@@ -137,7 +137,7 @@ test('a manager that lost all its state adopts what there is by its labels, and 
   await waitForAll(second, machineId);
   // Its replication server goes on: the manager knows again who serves the machine, before its agent was heard.
   const replicationServer = `rs-${machineId}`;
-  const ready = { replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1' };
+  const ready = { replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1', interfaceAddresses: [] };
   await until('the machine to be assigned again', async () => {
     await second.staging.reportReady(ready);
     const { endpoint } = await second.staging.getEndpoint({ machineId });

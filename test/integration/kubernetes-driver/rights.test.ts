@@ -135,7 +135,7 @@ test('tlsroute: without the kind it is said which definition is missing; with it
     },
   });
   const replicationServer = `rs-${machineId}`;
-  const ready = { replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1' };
+  const ready = { replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1', interfaceAddresses: [] };
   await controller.staging.reportReady(ready);
   const { endpoint, alternatives } = await controller.staging.getEndpoint({ machineId });
   expect([endpoint?.host, ...alternatives.map(({ host }) => host)]).toEqual(['stream.example', '10.0.0.15']);

@@ -36,7 +36,14 @@ async function waitForStatefulSet({ apps, namespace }: ClusterArea, machineId: s
 
 async function reportReady({ staging }: Controller, machineId: string): Promise<void> {
   const replicationServer = `rs-${machineId}`;
-  await staging.reportReady({ replicationServer, address: 'pod', port: 1500, freeBytes: 0n, version: '1' });
+  await staging.reportReady({
+    replicationServer,
+    address: 'pod',
+    port: 1500,
+    freeBytes: 0n,
+    version: '1',
+    interfaceAddresses: [],
+  });
 }
 
 test('a pod that no node takes, an image that is not to be had, a server that ends: each is the launch that failed', async () => {

@@ -34,6 +34,7 @@ export class RoutesDouble {
       reportReady: unused,
       getEndpoint: unused,
       getInitiation: unused,
+      getServingServer: unused,
       listReadyServers: unused,
       removeStaging: unused,
       listStagingObjects: async function* () {

@@ -83,7 +83,8 @@ export class AgentApi {
 
   async statistics(batch: readonly AgentStatistics[], signal: AbortSignal): Promise<void> {
     const path = '/v1/agent/statistics';
-    await this.client.call({ method: 'POST', path, body: { batch }, answer: Empty, signal, repeatable: true });
+    const body = { batch, sentAt: new Date().toISOString() };
+    await this.client.call({ method: 'POST', path, body, answer: Empty, signal, repeatable: true });
   }
 
   async logs(batch: readonly LogRecord[], signal: AbortSignal): Promise<void> {

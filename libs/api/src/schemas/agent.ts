@@ -6,6 +6,7 @@ import {
   MAXIMUM_LOG_ATTRIBUTES,
   MAXIMUM_LOG_BATCH,
   MAXIMUM_LOG_MESSAGE_LENGTH,
+  MAXIMUM_RESOLVED_ADDRESSES,
   MAXIMUM_STATISTICS_BATCH,
 } from './limits.ts';
 import { MachineSettings } from './machine.ts';
@@ -105,6 +106,36 @@ export const CommandResult = z.strictObject({
 });
 export type CommandResult = z.infer<typeof CommandResult>;
 
+/** Of 1500: a word of a closed list (`FAILURE_REASONS` of @lms/block-stream), of which a newer agent may know more. */
+export const FailureWord = z.string().regex(/^[A-Z][A-Z0-9_]{1,39}$/, 'must be a reason, such as TCP_REFUSED');
+
+/** The last failure on 1500, whether or not there is a session since. */
+export const BlockStreamFailure = z.strictObject({
+  reason: FailureWord,
+  message: Sentence,
+  /** `host:port` as it was tried. */
+  address: z.string().max(300).nullable(),
+  /** IP addresses that the host's name stood for here; those of no name are empty. */
+  resolved: z.array(z.string().max(64)).max(MAXIMUM_RESOLVED_ADDRESSES),
+  at: Instant,
+  /** In a row. */
+  count: z.int().positive(),
+});
+export type BlockStreamFailure = z.infer<typeof BlockStreamFailure>;
+
+/** Who reports, and how it fares on 1500: what a diagnosis needs of an agent. Agents of before say nothing of it. */
+export const AgentSituation = z.strictObject({
+  /** Of this process. Two that take turns are two agents with one identity. */
+  instanceId: z.string().min(1).max(64),
+  hostName: z.string().max(255),
+  certificateExpiresAt: Instant,
+  connected: z.boolean(),
+  failure: BlockStreamFailure.nullable(),
+  /** What keeps or kept it from the manager, last; null: nothing since it started. */
+  managerFailure: z.strictObject({ message: Sentence, at: Instant }).nullable(),
+});
+export type AgentSituation = z.infer<typeof AgentSituation>;
+
 export const AgentStatistics = z.strictObject({
   at: Instant,
   state: ReplicationState,
@@ -123,10 +154,13 @@ export const AgentStatistics = z.strictObject({
   lastPauseMicroseconds: Count.nullable(),
   residentBytes: Count,
   cpuSeconds: z.number().nonnegative(),
+  situation: AgentSituation.optional(),
 });
 export type AgentStatistics = z.infer<typeof AgentStatistics>;
 export const AgentStatisticsBatch = z.strictObject({
   batch: z.array(AgentStatistics).min(1).max(MAXIMUM_STATISTICS_BATCH),
+  /** By the agent's clock, as it sends this: what its clock is off by follows. */
+  sentAt: Instant.optional(),
 });
 export type AgentStatisticsBatch = z.infer<typeof AgentStatisticsBatch>;
 

@@ -4,6 +4,11 @@
 export const MAXIMUM_DISKS = 64;
 /** A public and a private address leave one. */
 export const MAXIMUM_BLOCK_STREAM_ALTERNATIVES = 16;
+/** A name with more addresses is not one of ours. */
+export const MAXIMUM_RESOLVED_ADDRESSES = 8;
+/** Of a host: bridges and containers make dozens. */
+export const MAXIMUM_INTERFACE_ADDRESSES = 64;
+export const MAXIMUM_REFUSALS = 8;
 /** Statistics are taken every few seconds: half an hour of a manager's absence in one batch. */
 export const MAXIMUM_STATISTICS_BATCH = 500;
 export const MAXIMUM_LOG_BATCH = 1_000;

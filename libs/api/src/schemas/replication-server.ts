@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { JoinTokenSecret } from './authority.ts';
-import { MAXIMUM_POINTS_PER_REPORT, MAXIMUM_STATISTICS_BATCH } from './limits.ts';
+import { FailureWord } from './agent.ts';
+import {
+  MAXIMUM_INTERFACE_ADDRESSES,
+  MAXIMUM_POINTS_PER_REPORT,
+  MAXIMUM_REFUSALS,
+  MAXIMUM_STATISTICS_BATCH,
+} from './limits.ts';
 import { RetentionRow } from './machine.ts';
 import { VerifyReport } from './operation.ts';
 import { CheckpointId, PointReport } from './point.ts';
@@ -80,8 +86,24 @@ export const ReadyReport = z.strictObject({
   freeBytes: Count,
   pid: z.int().positive().optional(),
   version: Version,
+  /** IP addresses that it has itself: one that agents are told and that was among them once has moved. */
+  interfaceAddresses: z.array(z.string().max(64)).max(MAXIMUM_INTERFACE_ADDRESSES).optional(),
+  /** By its own clock. */
+  at: Instant.optional(),
 });
 export type ReadyReport = z.infer<typeof ReadyReport>;
+
+/** A connection that became no session, or a session that was ended. */
+export const Refusal = z.strictObject({
+  reason: FailureWord,
+  message: Sentence,
+  address: z.string().max(300).nullable(),
+  at: Instant,
+  count: z.int().positive(),
+  /** A certificate says that it was this machine; else the client only claimed it, or it is not known whose it was. */
+  proven: z.boolean(),
+});
+export type Refusal = z.infer<typeof Refusal>;
 
 export const ReplicationServerStatistics = z.strictObject({
   at: Instant,
@@ -100,6 +122,7 @@ export const ReplicationServerStatistics = z.strictObject({
   steps: z.strictObject({ stagingDisks: z.boolean(), connected: z.boolean(), dataTransfer: z.boolean() }),
   residentBytes: Count,
   cpuSeconds: z.number().nonnegative(),
+  refusals: z.array(Refusal).max(MAXIMUM_REFUSALS).default([]),
 });
 export type ReplicationServerStatistics = z.input<typeof ReplicationServerStatistics>;
 export const ReplicationServerStatisticsBatch = z.strictObject({

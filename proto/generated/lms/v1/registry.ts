@@ -240,6 +240,14 @@ export interface RemoveMachineResponse {
   repeated: boolean;
 }
 
+export interface GetRemovedMachineRequest {
+  idOrName: string;
+}
+
+export interface GetRemovedMachineResponse {
+  machine: RemovedMachine | undefined;
+}
+
 export interface ReplicationServerRecord {
   name: string;
   version: string;
@@ -3699,6 +3707,148 @@ export const RemoveMachineResponse: MessageFns<RemoveMachineResponse> = {
   },
 };
 
+function createBaseGetRemovedMachineRequest(): GetRemovedMachineRequest {
+  return { idOrName: "" };
+}
+
+export const GetRemovedMachineRequest: MessageFns<GetRemovedMachineRequest> = {
+  encode(message: GetRemovedMachineRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idOrName !== "") {
+      writer.uint32(10).string(message.idOrName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRemovedMachineRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRemovedMachineRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idOrName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetRemovedMachineRequest {
+    return {
+      idOrName: isSet(object.idOrName)
+        ? globalThis.String(object.idOrName)
+        : isSet(object.id_or_name)
+        ? globalThis.String(object.id_or_name)
+        : "",
+    };
+  },
+
+  toJSON(message: GetRemovedMachineRequest): unknown {
+    const obj: any = {};
+    if (message.idOrName !== "") {
+      obj.idOrName = message.idOrName;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetRemovedMachineRequest>, I>>(base?: I): GetRemovedMachineRequest {
+    return GetRemovedMachineRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetRemovedMachineRequest>, I>>(object: I): GetRemovedMachineRequest {
+    const message = createBaseGetRemovedMachineRequest();
+    message.idOrName = object.idOrName ?? "";
+    return message;
+  },
+};
+
+function createBaseGetRemovedMachineResponse(): GetRemovedMachineResponse {
+  return { machine: undefined };
+}
+
+export const GetRemovedMachineResponse: MessageFns<GetRemovedMachineResponse> = {
+  encode(message: GetRemovedMachineResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machine !== undefined) {
+      RemovedMachine.encode(message.machine, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRemovedMachineResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRemovedMachineResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machine = RemovedMachine.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetRemovedMachineResponse {
+    return { machine: isSet(object.machine) ? RemovedMachine.fromJSON(object.machine) : undefined };
+  },
+
+  toJSON(message: GetRemovedMachineResponse): unknown {
+    const obj: any = {};
+    if (message.machine !== undefined) {
+      obj.machine = RemovedMachine.toJSON(message.machine);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetRemovedMachineResponse>, I>>(base?: I): GetRemovedMachineResponse {
+    return GetRemovedMachineResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetRemovedMachineResponse>, I>>(object: I): GetRemovedMachineResponse {
+    const message = createBaseGetRemovedMachineResponse();
+    message.machine = (object.machine !== undefined && object.machine !== null)
+      ? RemovedMachine.fromPartial(object.machine)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseReplicationServerRecord(): ReplicationServerRecord {
   return { name: "", version: "", enrolledAt: undefined };
 }
@@ -5928,6 +6078,18 @@ export const RegistryService = {
       Buffer.from(RemoveMachineResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveMachineResponse => RemoveMachineResponse.decode(value),
   },
+  /** Of one that was removed and is remembered, by its id or the last name that it had; NOT_FOUND otherwise. */
+  getRemovedMachine: {
+    path: "/lms.v1.Registry/GetRemovedMachine" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetRemovedMachineRequest): Buffer =>
+      Buffer.from(GetRemovedMachineRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetRemovedMachineRequest => GetRemovedMachineRequest.decode(value),
+    responseSerialize: (value: GetRemovedMachineResponse): Buffer =>
+      Buffer.from(GetRemovedMachineResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetRemovedMachineResponse => GetRemovedMachineResponse.decode(value),
+  },
   listReplicationServers: {
     path: "/lms.v1.Registry/ListReplicationServers" as const,
     requestStream: false as const,
@@ -6058,6 +6220,8 @@ export interface RegistryServer extends UntypedServiceImplementation {
    * pinned or in use. Safe to repeat: also by its last name, as long as the removal is remembered and the name is free.
    */
   removeMachine: handleUnaryCall<RemoveMachineRequest, RemoveMachineResponse>;
+  /** Of one that was removed and is remembered, by its id or the last name that it had; NOT_FOUND otherwise. */
+  getRemovedMachine: handleUnaryCall<GetRemovedMachineRequest, GetRemovedMachineResponse>;
   listReplicationServers: handleUnaryCall<ListReplicationServersRequest, ListReplicationServersResponse>;
   createOperation: handleUnaryCall<CreateOperationRequest, CreateOperationResponse>;
   /** Answers at once when the operation is over, else waits for that. */
@@ -6329,6 +6493,22 @@ export interface RegistryClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveMachineResponse) => void,
+  ): ClientUnaryCall;
+  /** Of one that was removed and is remembered, by its id or the last name that it had; NOT_FOUND otherwise. */
+  getRemovedMachine(
+    request: GetRemovedMachineRequest,
+    callback: (error: ServiceError | null, response: GetRemovedMachineResponse) => void,
+  ): ClientUnaryCall;
+  getRemovedMachine(
+    request: GetRemovedMachineRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetRemovedMachineResponse) => void,
+  ): ClientUnaryCall;
+  getRemovedMachine(
+    request: GetRemovedMachineRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetRemovedMachineResponse) => void,
   ): ClientUnaryCall;
   listReplicationServers(
     request: ListReplicationServersRequest,

@@ -60,6 +60,10 @@ export interface ReportReadyRequest {
   freeBytes: bigint;
   pid?: number | undefined;
   version: string;
+  /** IP addresses that it has itself; none: not told. */
+  interfaceAddresses: string[];
+  /** Its clock minus the gateway's. */
+  clockAheadMilliseconds?: bigint | undefined;
 }
 
 export interface ReportReadyResponse {
@@ -83,6 +87,41 @@ export interface GetEndpointResponse {
     | undefined;
   /** Other ways to the same replication server, in the order to try them. */
   alternatives: BlockStreamEndpoint[];
+}
+
+export interface GetServingServerRequest {
+  machineId: string;
+}
+
+export interface FormerAddress {
+  address: string;
+  /** When it was first missing. */
+  until: Date | undefined;
+}
+
+export interface GetServingServerResponse {
+  /** Empty: none is assigned yet. */
+  replicationServer: string;
+  /** As its place says it; absent: its place cannot tell. */
+  running?:
+    | boolean
+    | undefined;
+  /** Why it does not run or start; empty: nothing is wrong. */
+  failure: string;
+  /** When it last called the manager in any way; absent: not since this replica looks. */
+  calledAt:
+    | Date
+    | undefined;
+  /** What it said: where it listens, and which addresses it has. */
+  address: string;
+  port: number;
+  interfaceAddresses: string[];
+  formerAddresses: FormerAddress[];
+  clockAheadMilliseconds?:
+    | bigint
+    | undefined;
+  /** What agents are told. */
+  endpoints: BlockStreamEndpoint[];
 }
 
 export interface InitiationStepReport {
@@ -536,7 +575,16 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
 };
 
 function createBaseReportReadyRequest(): ReportReadyRequest {
-  return { replicationServer: "", address: "", port: 0, freeBytes: 0n, pid: undefined, version: "" };
+  return {
+    replicationServer: "",
+    address: "",
+    port: 0,
+    freeBytes: 0n,
+    pid: undefined,
+    version: "",
+    interfaceAddresses: [],
+    clockAheadMilliseconds: undefined,
+  };
 }
 
 export const ReportReadyRequest: MessageFns<ReportReadyRequest> = {
@@ -561,6 +609,15 @@ export const ReportReadyRequest: MessageFns<ReportReadyRequest> = {
     }
     if (message.version !== "") {
       writer.uint32(50).string(message.version);
+    }
+    for (const v of message.interfaceAddresses) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.clockAheadMilliseconds !== undefined) {
+      if (BigInt.asIntN(64, message.clockAheadMilliseconds) !== message.clockAheadMilliseconds) {
+        throw new globalThis.Error("value provided for field message.clockAheadMilliseconds of type sint64 too large");
+      }
+      writer.uint32(64).sint64(message.clockAheadMilliseconds);
     }
     return writer;
   },
@@ -626,6 +683,22 @@ export const ReportReadyRequest: MessageFns<ReportReadyRequest> = {
             message.version = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.interfaceAddresses.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.clockAheadMilliseconds = reader.sint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -654,6 +727,16 @@ export const ReportReadyRequest: MessageFns<ReportReadyRequest> = {
         : 0n,
       pid: isSet(object.pid) ? globalThis.Number(object.pid) : undefined,
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      interfaceAddresses: globalThis.Array.isArray(object?.interfaceAddresses)
+        ? object.interfaceAddresses.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.interface_addresses)
+        ? object.interface_addresses.map((e: any) => globalThis.String(e))
+        : [],
+      clockAheadMilliseconds: isSet(object.clockAheadMilliseconds)
+        ? BigInt(object.clockAheadMilliseconds)
+        : isSet(object.clock_ahead_milliseconds)
+        ? BigInt(object.clock_ahead_milliseconds)
+        : undefined,
     };
   },
 
@@ -677,6 +760,12 @@ export const ReportReadyRequest: MessageFns<ReportReadyRequest> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.interfaceAddresses?.length) {
+      obj.interfaceAddresses = message.interfaceAddresses;
+    }
+    if (message.clockAheadMilliseconds !== undefined) {
+      obj.clockAheadMilliseconds = message.clockAheadMilliseconds.toString();
+    }
     return obj;
   },
 
@@ -691,6 +780,11 @@ export const ReportReadyRequest: MessageFns<ReportReadyRequest> = {
     message.freeBytes = (object.freeBytes !== undefined && object.freeBytes !== null) ? BigInt(object.freeBytes) : 0n;
     message.pid = object.pid ?? undefined;
     message.version = object.version ?? "";
+    message.interfaceAddresses = object.interfaceAddresses?.map((e) => e) || [];
+    message.clockAheadMilliseconds =
+      (object.clockAheadMilliseconds !== undefined && object.clockAheadMilliseconds !== null)
+        ? BigInt(object.clockAheadMilliseconds)
+        : undefined;
     return message;
   },
 };
@@ -1010,6 +1104,416 @@ export const GetEndpointResponse: MessageFns<GetEndpointResponse> = {
       ? BlockStreamEndpoint.fromPartial(object.endpoint)
       : undefined;
     message.alternatives = object.alternatives?.map((e) => BlockStreamEndpoint.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseGetServingServerRequest(): GetServingServerRequest {
+  return { machineId: "" };
+}
+
+export const GetServingServerRequest: MessageFns<GetServingServerRequest> = {
+  encode(message: GetServingServerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetServingServerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetServingServerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetServingServerRequest {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetServingServerRequest): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetServingServerRequest>, I>>(base?: I): GetServingServerRequest {
+    return GetServingServerRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetServingServerRequest>, I>>(object: I): GetServingServerRequest {
+    const message = createBaseGetServingServerRequest();
+    message.machineId = object.machineId ?? "";
+    return message;
+  },
+};
+
+function createBaseFormerAddress(): FormerAddress {
+  return { address: "", until: undefined };
+}
+
+export const FormerAddress: MessageFns<FormerAddress> = {
+  encode(message: FormerAddress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.until !== undefined) {
+      Timestamp.encode(toTimestamp(message.until), writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FormerAddress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFormerAddress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.until = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FormerAddress {
+    return {
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      until: isSet(object.until) ? fromJsonTimestamp(object.until) : undefined,
+    };
+  },
+
+  toJSON(message: FormerAddress): unknown {
+    const obj: any = {};
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.until !== undefined) {
+      obj.until = message.until.toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FormerAddress>, I>>(base?: I): FormerAddress {
+    return FormerAddress.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FormerAddress>, I>>(object: I): FormerAddress {
+    const message = createBaseFormerAddress();
+    message.address = object.address ?? "";
+    message.until = object.until ?? undefined;
+    return message;
+  },
+};
+
+function createBaseGetServingServerResponse(): GetServingServerResponse {
+  return {
+    replicationServer: "",
+    running: undefined,
+    failure: "",
+    calledAt: undefined,
+    address: "",
+    port: 0,
+    interfaceAddresses: [],
+    formerAddresses: [],
+    clockAheadMilliseconds: undefined,
+    endpoints: [],
+  };
+}
+
+export const GetServingServerResponse: MessageFns<GetServingServerResponse> = {
+  encode(message: GetServingServerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.replicationServer !== "") {
+      writer.uint32(10).string(message.replicationServer);
+    }
+    if (message.running !== undefined) {
+      writer.uint32(16).bool(message.running);
+    }
+    if (message.failure !== "") {
+      writer.uint32(26).string(message.failure);
+    }
+    if (message.calledAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.calledAt), writer.uint32(34).fork()).join();
+    }
+    if (message.address !== "") {
+      writer.uint32(42).string(message.address);
+    }
+    if (message.port !== 0) {
+      writer.uint32(48).uint32(message.port);
+    }
+    for (const v of message.interfaceAddresses) {
+      writer.uint32(58).string(v!);
+    }
+    for (const v of message.formerAddresses) {
+      FormerAddress.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.clockAheadMilliseconds !== undefined) {
+      if (BigInt.asIntN(64, message.clockAheadMilliseconds) !== message.clockAheadMilliseconds) {
+        throw new globalThis.Error("value provided for field message.clockAheadMilliseconds of type sint64 too large");
+      }
+      writer.uint32(72).sint64(message.clockAheadMilliseconds);
+    }
+    for (const v of message.endpoints) {
+      BlockStreamEndpoint.encode(v!, writer.uint32(82).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetServingServerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetServingServerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.replicationServer = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.running = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.failure = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.calledAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.interfaceAddresses.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.formerAddresses.push(FormerAddress.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.clockAheadMilliseconds = reader.sint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.endpoints.push(BlockStreamEndpoint.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetServingServerResponse {
+    return {
+      replicationServer: isSet(object.replicationServer)
+        ? globalThis.String(object.replicationServer)
+        : isSet(object.replication_server)
+        ? globalThis.String(object.replication_server)
+        : "",
+      running: isSet(object.running) ? globalThis.Boolean(object.running) : undefined,
+      failure: isSet(object.failure) ? globalThis.String(object.failure) : "",
+      calledAt: isSet(object.calledAt)
+        ? fromJsonTimestamp(object.calledAt)
+        : isSet(object.called_at)
+        ? fromJsonTimestamp(object.called_at)
+        : undefined,
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+      interfaceAddresses: globalThis.Array.isArray(object?.interfaceAddresses)
+        ? object.interfaceAddresses.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.interface_addresses)
+        ? object.interface_addresses.map((e: any) => globalThis.String(e))
+        : [],
+      formerAddresses: globalThis.Array.isArray(object?.formerAddresses)
+        ? object.formerAddresses.map((e: any) => FormerAddress.fromJSON(e))
+        : globalThis.Array.isArray(object?.former_addresses)
+        ? object.former_addresses.map((e: any) => FormerAddress.fromJSON(e))
+        : [],
+      clockAheadMilliseconds: isSet(object.clockAheadMilliseconds)
+        ? BigInt(object.clockAheadMilliseconds)
+        : isSet(object.clock_ahead_milliseconds)
+        ? BigInt(object.clock_ahead_milliseconds)
+        : undefined,
+      endpoints: globalThis.Array.isArray(object?.endpoints)
+        ? object.endpoints.map((e: any) => BlockStreamEndpoint.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GetServingServerResponse): unknown {
+    const obj: any = {};
+    if (message.replicationServer !== "") {
+      obj.replicationServer = message.replicationServer;
+    }
+    if (message.running !== undefined) {
+      obj.running = message.running;
+    }
+    if (message.failure !== "") {
+      obj.failure = message.failure;
+    }
+    if (message.calledAt !== undefined) {
+      obj.calledAt = message.calledAt.toISOString();
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.port !== 0) {
+      obj.port = Math.round(message.port);
+    }
+    if (message.interfaceAddresses?.length) {
+      obj.interfaceAddresses = message.interfaceAddresses;
+    }
+    if (message.formerAddresses?.length) {
+      obj.formerAddresses = message.formerAddresses.map((e) => FormerAddress.toJSON(e));
+    }
+    if (message.clockAheadMilliseconds !== undefined) {
+      obj.clockAheadMilliseconds = message.clockAheadMilliseconds.toString();
+    }
+    if (message.endpoints?.length) {
+      obj.endpoints = message.endpoints.map((e) => BlockStreamEndpoint.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetServingServerResponse>, I>>(base?: I): GetServingServerResponse {
+    return GetServingServerResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetServingServerResponse>, I>>(object: I): GetServingServerResponse {
+    const message = createBaseGetServingServerResponse();
+    message.replicationServer = object.replicationServer ?? "";
+    message.running = object.running ?? undefined;
+    message.failure = object.failure ?? "";
+    message.calledAt = object.calledAt ?? undefined;
+    message.address = object.address ?? "";
+    message.port = object.port ?? 0;
+    message.interfaceAddresses = object.interfaceAddresses?.map((e) => e) || [];
+    message.formerAddresses = object.formerAddresses?.map((e) => FormerAddress.fromPartial(e)) || [];
+    message.clockAheadMilliseconds =
+      (object.clockAheadMilliseconds !== undefined && object.clockAheadMilliseconds !== null)
+        ? BigInt(object.clockAheadMilliseconds)
+        : undefined;
+    message.endpoints = object.endpoints?.map((e) => BlockStreamEndpoint.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2293,6 +2797,18 @@ export const StagingService = {
       Buffer.from(GetInitiationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetInitiationResponse => GetInitiationResponse.decode(value),
   },
+  /** Who serves a machine, whether it was heard of, and which addresses it has and had. */
+  getServingServer: {
+    path: "/lms.v1.Staging/GetServingServer" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetServingServerRequest): Buffer =>
+      Buffer.from(GetServingServerRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetServingServerRequest => GetServingServerRequest.decode(value),
+    responseSerialize: (value: GetServingServerResponse): Buffer =>
+      Buffer.from(GetServingServerResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetServingServerResponse => GetServingServerResponse.decode(value),
+  },
   /** The replication servers that have reported ready and still do, by name. */
   listReadyServers: {
     path: "/lms.v1.Staging/ListReadyServers" as const,
@@ -2354,6 +2870,8 @@ export interface StagingServer extends UntypedServiceImplementation {
   /** Where the machine's agent finds its replication server: every address that leads there. */
   getEndpoint: handleUnaryCall<GetEndpointRequest, GetEndpointResponse>;
   getInitiation: handleUnaryCall<GetInitiationRequest, GetInitiationResponse>;
+  /** Who serves a machine, whether it was heard of, and which addresses it has and had. */
+  getServingServer: handleUnaryCall<GetServingServerRequest, GetServingServerResponse>;
   /** The replication servers that have reported ready and still do, by name. */
   listReadyServers: handleUnaryCall<ListReadyServersRequest, ListReadyServersResponse>;
   /**
@@ -2433,6 +2951,22 @@ export interface StagingClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetInitiationResponse) => void,
+  ): ClientUnaryCall;
+  /** Who serves a machine, whether it was heard of, and which addresses it has and had. */
+  getServingServer(
+    request: GetServingServerRequest,
+    callback: (error: ServiceError | null, response: GetServingServerResponse) => void,
+  ): ClientUnaryCall;
+  getServingServer(
+    request: GetServingServerRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetServingServerResponse) => void,
+  ): ClientUnaryCall;
+  getServingServer(
+    request: GetServingServerRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetServingServerResponse) => void,
   ): ClientUnaryCall;
   /** The replication servers that have reported ready and still do, by name. */
   listReadyServers(

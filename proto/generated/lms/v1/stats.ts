@@ -56,6 +56,40 @@ export interface AgentSample {
   lastPauseMicroseconds?: bigint | undefined;
   residentBytes: bigint;
   cpuSeconds: number;
+  /** Absent: an agent of before. */
+  situation: AgentSituation | undefined;
+}
+
+/** The last failure on 1500 (reason: FAILURE_REASONS of @lms/block-stream), or what a replication server refused or ended. */
+export interface ConnectionFailure {
+  reason: string;
+  message: string;
+  /** HOST:PORT; empty: not known. */
+  address: string;
+  /** Of the agent: IP addresses that the host's name stood for there. */
+  resolved: string[];
+  at:
+    | Date
+    | undefined;
+  /** In a row. */
+  count: number;
+  /** Of the replication server: a certificate says that it was this machine. */
+  proven: boolean;
+}
+
+/** Who an agent is and how it fares. */
+export interface AgentSituation {
+  /** Of the process: two that take turns are two agents with one identity. */
+  instanceId: string;
+  hostName: string;
+  certificateExpiresAt: Date | undefined;
+  connected: boolean;
+  failure:
+    | ConnectionFailure
+    | undefined;
+  /** What keeps or kept it from the manager, last. */
+  managerFailure: string;
+  managerFailureAt: Date | undefined;
 }
 
 /** What the replication server has seen done, as facts for the initiation steps. */
@@ -82,11 +116,68 @@ export interface ReplicationServerSample {
   steps: ObservedSteps | undefined;
   residentBytes: bigint;
   cpuSeconds: number;
+  refusals: ConnectionFailure[];
 }
 
 export interface ReportAgentStatisticsRequest {
   machineId: string;
   batch: AgentSample[];
+  /** Where it came from, as the gateway saw it. */
+  sourceAddress?:
+    | string
+    | undefined;
+  /** The agent's clock minus the gateway's, as the batch came; absent: an agent of before. */
+  clockAheadMilliseconds?: bigint | undefined;
+}
+
+/** A call on 443 whose caller proved to hold a machine's certificate, and was not let in. */
+export interface RefusedCall {
+  /** CLOCK, CERTIFICATE_EXPIRED, OTHER. */
+  reason: string;
+  message: string;
+  at: Date | undefined;
+  clockAheadMilliseconds?: bigint | undefined;
+}
+
+export interface ReportRefusedCallRequest {
+  machineId: string;
+  sourceAddress: string;
+  call: RefusedCall | undefined;
+}
+
+export interface ReportRefusedCallResponse {
+}
+
+export interface GetMachineObservationsRequest {
+  machineId: string;
+}
+
+/** One process that reported as the machine's agent. */
+export interface AgentInstance {
+  instanceId: string;
+  hostName: string;
+  sourceAddress: string;
+  firstAt: Date | undefined;
+  lastAt:
+    | Date
+    | undefined;
+  /** It reported again after another one had: both run. */
+  returnedAt: Date | undefined;
+}
+
+export interface GetMachineObservationsResponse {
+  /** Absent: nothing is known. Times of receipt are the manager's. */
+  agent: AgentSample | undefined;
+  agentReceivedAt: Date | undefined;
+  agentSourceAddress: string;
+  agentClockAheadMilliseconds?: bigint | undefined;
+  replicationServer: ReplicationServerSample | undefined;
+  replicationServerReceivedAt: Date | undefined;
+  replicationServerName: string;
+  /** Since this replica looks, the last ones. */
+  instances: AgentInstance[];
+  refusedCall: RefusedCall | undefined;
+  refusedCallSourceAddress: string;
 }
 
 export interface ReportAgentStatisticsResponse {
@@ -309,6 +400,7 @@ function createBaseAgentSample(): AgentSample {
     lastPauseMicroseconds: undefined,
     residentBytes: 0n,
     cpuSeconds: 0,
+    situation: undefined,
   };
 }
 
@@ -382,6 +474,9 @@ export const AgentSample: MessageFns<AgentSample> = {
     }
     if (message.cpuSeconds !== 0) {
       writer.uint32(121).double(message.cpuSeconds);
+    }
+    if (message.situation !== undefined) {
+      AgentSituation.encode(message.situation, writer.uint32(258).fork()).join();
     }
     return writer;
   },
@@ -519,6 +614,14 @@ export const AgentSample: MessageFns<AgentSample> = {
             message.cpuSeconds = reader.double();
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.situation = AgentSituation.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -592,6 +695,7 @@ export const AgentSample: MessageFns<AgentSample> = {
         : isSet(object.cpu_seconds)
         ? globalThis.Number(object.cpu_seconds)
         : 0,
+      situation: isSet(object.situation) ? AgentSituation.fromJSON(object.situation) : undefined,
     };
   },
 
@@ -642,6 +746,9 @@ export const AgentSample: MessageFns<AgentSample> = {
     if (message.cpuSeconds !== 0) {
       obj.cpuSeconds = floatToJson(message.cpuSeconds);
     }
+    if (message.situation !== undefined) {
+      obj.situation = AgentSituation.toJSON(message.situation);
+    }
     return obj;
   },
 
@@ -678,6 +785,369 @@ export const AgentSample: MessageFns<AgentSample> = {
       ? BigInt(object.residentBytes)
       : 0n;
     message.cpuSeconds = object.cpuSeconds ?? 0;
+    message.situation = (object.situation !== undefined && object.situation !== null)
+      ? AgentSituation.fromPartial(object.situation)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseConnectionFailure(): ConnectionFailure {
+  return { reason: "", message: "", address: "", resolved: [], at: undefined, count: 0, proven: false };
+}
+
+export const ConnectionFailure: MessageFns<ConnectionFailure> = {
+  encode(message: ConnectionFailure, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.address !== "") {
+      writer.uint32(26).string(message.address);
+    }
+    for (const v of message.resolved) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(42).fork()).join();
+    }
+    if (message.count !== 0) {
+      writer.uint32(48).uint32(message.count);
+    }
+    if (message.proven !== false) {
+      writer.uint32(56).bool(message.proven);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConnectionFailure {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConnectionFailure();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.resolved.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.proven = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConnectionFailure {
+    return {
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      resolved: globalThis.Array.isArray(object?.resolved) ? object.resolved.map((e: any) => globalThis.String(e)) : [],
+      at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+      proven: isSet(object.proven) ? globalThis.Boolean(object.proven) : false,
+    };
+  },
+
+  toJSON(message: ConnectionFailure): unknown {
+    const obj: any = {};
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.resolved?.length) {
+      obj.resolved = message.resolved;
+    }
+    if (message.at !== undefined) {
+      obj.at = message.at.toISOString();
+    }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    if (message.proven !== false) {
+      obj.proven = message.proven;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ConnectionFailure>, I>>(base?: I): ConnectionFailure {
+    return ConnectionFailure.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConnectionFailure>, I>>(object: I): ConnectionFailure {
+    const message = createBaseConnectionFailure();
+    message.reason = object.reason ?? "";
+    message.message = object.message ?? "";
+    message.address = object.address ?? "";
+    message.resolved = object.resolved?.map((e) => e) || [];
+    message.at = object.at ?? undefined;
+    message.count = object.count ?? 0;
+    message.proven = object.proven ?? false;
+    return message;
+  },
+};
+
+function createBaseAgentSituation(): AgentSituation {
+  return {
+    instanceId: "",
+    hostName: "",
+    certificateExpiresAt: undefined,
+    connected: false,
+    failure: undefined,
+    managerFailure: "",
+    managerFailureAt: undefined,
+  };
+}
+
+export const AgentSituation: MessageFns<AgentSituation> = {
+  encode(message: AgentSituation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
+    }
+    if (message.hostName !== "") {
+      writer.uint32(18).string(message.hostName);
+    }
+    if (message.certificateExpiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.certificateExpiresAt), writer.uint32(26).fork()).join();
+    }
+    if (message.connected !== false) {
+      writer.uint32(32).bool(message.connected);
+    }
+    if (message.failure !== undefined) {
+      ConnectionFailure.encode(message.failure, writer.uint32(42).fork()).join();
+    }
+    if (message.managerFailure !== "") {
+      writer.uint32(50).string(message.managerFailure);
+    }
+    if (message.managerFailureAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.managerFailureAt), writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentSituation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentSituation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.certificateExpiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.connected = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.failure = ConnectionFailure.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.managerFailure = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.managerFailureAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AgentSituation {
+    return {
+      instanceId: isSet(object.instanceId)
+        ? globalThis.String(object.instanceId)
+        : isSet(object.instance_id)
+        ? globalThis.String(object.instance_id)
+        : "",
+      hostName: isSet(object.hostName)
+        ? globalThis.String(object.hostName)
+        : isSet(object.host_name)
+        ? globalThis.String(object.host_name)
+        : "",
+      certificateExpiresAt: isSet(object.certificateExpiresAt)
+        ? fromJsonTimestamp(object.certificateExpiresAt)
+        : isSet(object.certificate_expires_at)
+        ? fromJsonTimestamp(object.certificate_expires_at)
+        : undefined,
+      connected: isSet(object.connected) ? globalThis.Boolean(object.connected) : false,
+      failure: isSet(object.failure) ? ConnectionFailure.fromJSON(object.failure) : undefined,
+      managerFailure: isSet(object.managerFailure)
+        ? globalThis.String(object.managerFailure)
+        : isSet(object.manager_failure)
+        ? globalThis.String(object.manager_failure)
+        : "",
+      managerFailureAt: isSet(object.managerFailureAt)
+        ? fromJsonTimestamp(object.managerFailureAt)
+        : isSet(object.manager_failure_at)
+        ? fromJsonTimestamp(object.manager_failure_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: AgentSituation): unknown {
+    const obj: any = {};
+    if (message.instanceId !== "") {
+      obj.instanceId = message.instanceId;
+    }
+    if (message.hostName !== "") {
+      obj.hostName = message.hostName;
+    }
+    if (message.certificateExpiresAt !== undefined) {
+      obj.certificateExpiresAt = message.certificateExpiresAt.toISOString();
+    }
+    if (message.connected !== false) {
+      obj.connected = message.connected;
+    }
+    if (message.failure !== undefined) {
+      obj.failure = ConnectionFailure.toJSON(message.failure);
+    }
+    if (message.managerFailure !== "") {
+      obj.managerFailure = message.managerFailure;
+    }
+    if (message.managerFailureAt !== undefined) {
+      obj.managerFailureAt = message.managerFailureAt.toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AgentSituation>, I>>(base?: I): AgentSituation {
+    return AgentSituation.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AgentSituation>, I>>(object: I): AgentSituation {
+    const message = createBaseAgentSituation();
+    message.instanceId = object.instanceId ?? "";
+    message.hostName = object.hostName ?? "";
+    message.certificateExpiresAt = object.certificateExpiresAt ?? undefined;
+    message.connected = object.connected ?? false;
+    message.failure = (object.failure !== undefined && object.failure !== null)
+      ? ConnectionFailure.fromPartial(object.failure)
+      : undefined;
+    message.managerFailure = object.managerFailure ?? "";
+    message.managerFailureAt = object.managerFailureAt ?? undefined;
     return message;
   },
 };
@@ -808,6 +1278,7 @@ function createBaseReplicationServerSample(): ReplicationServerSample {
     steps: undefined,
     residentBytes: 0n,
     cpuSeconds: 0,
+    refusals: [],
   };
 }
 
@@ -881,6 +1352,9 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
     }
     if (message.cpuSeconds !== 0) {
       writer.uint32(121).double(message.cpuSeconds);
+    }
+    for (const v of message.refusals) {
+      ConnectionFailure.encode(v!, writer.uint32(258).fork()).join();
     }
     return writer;
   },
@@ -1018,6 +1492,14 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
             message.cpuSeconds = reader.double();
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.refusals.push(ConnectionFailure.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1099,6 +1581,9 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
         : isSet(object.cpu_seconds)
         ? globalThis.Number(object.cpu_seconds)
         : 0,
+      refusals: globalThis.Array.isArray(object?.refusals)
+        ? object.refusals.map((e: any) => ConnectionFailure.fromJSON(e))
+        : [],
     };
   },
 
@@ -1149,6 +1634,9 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
     if (message.cpuSeconds !== 0) {
       obj.cpuSeconds = floatToJson(message.cpuSeconds);
     }
+    if (message.refusals?.length) {
+      obj.refusals = message.refusals.map((e) => ConnectionFailure.toJSON(e));
+    }
     return obj;
   },
 
@@ -1182,12 +1670,13 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
       ? BigInt(object.residentBytes)
       : 0n;
     message.cpuSeconds = object.cpuSeconds ?? 0;
+    message.refusals = object.refusals?.map((e) => ConnectionFailure.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseReportAgentStatisticsRequest(): ReportAgentStatisticsRequest {
-  return { machineId: "", batch: [] };
+  return { machineId: "", batch: [], sourceAddress: undefined, clockAheadMilliseconds: undefined };
 }
 
 export const ReportAgentStatisticsRequest: MessageFns<ReportAgentStatisticsRequest> = {
@@ -1197,6 +1686,15 @@ export const ReportAgentStatisticsRequest: MessageFns<ReportAgentStatisticsReque
     }
     for (const v of message.batch) {
       AgentSample.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.sourceAddress !== undefined) {
+      writer.uint32(26).string(message.sourceAddress);
+    }
+    if (message.clockAheadMilliseconds !== undefined) {
+      if (BigInt.asIntN(64, message.clockAheadMilliseconds) !== message.clockAheadMilliseconds) {
+        throw new globalThis.Error("value provided for field message.clockAheadMilliseconds of type sint64 too large");
+      }
+      writer.uint32(32).sint64(message.clockAheadMilliseconds);
     }
     return writer;
   },
@@ -1230,6 +1728,22 @@ export const ReportAgentStatisticsRequest: MessageFns<ReportAgentStatisticsReque
             message.batch.push(AgentSample.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sourceAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.clockAheadMilliseconds = reader.sint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1250,6 +1764,16 @@ export const ReportAgentStatisticsRequest: MessageFns<ReportAgentStatisticsReque
         ? globalThis.String(object.machine_id)
         : "",
       batch: globalThis.Array.isArray(object?.batch) ? object.batch.map((e: any) => AgentSample.fromJSON(e)) : [],
+      sourceAddress: isSet(object.sourceAddress)
+        ? globalThis.String(object.sourceAddress)
+        : isSet(object.source_address)
+        ? globalThis.String(object.source_address)
+        : undefined,
+      clockAheadMilliseconds: isSet(object.clockAheadMilliseconds)
+        ? BigInt(object.clockAheadMilliseconds)
+        : isSet(object.clock_ahead_milliseconds)
+        ? BigInt(object.clock_ahead_milliseconds)
+        : undefined,
     };
   },
 
@@ -1261,6 +1785,12 @@ export const ReportAgentStatisticsRequest: MessageFns<ReportAgentStatisticsReque
     if (message.batch?.length) {
       obj.batch = message.batch.map((e) => AgentSample.toJSON(e));
     }
+    if (message.sourceAddress !== undefined) {
+      obj.sourceAddress = message.sourceAddress;
+    }
+    if (message.clockAheadMilliseconds !== undefined) {
+      obj.clockAheadMilliseconds = message.clockAheadMilliseconds.toString();
+    }
     return obj;
   },
 
@@ -1271,6 +1801,830 @@ export const ReportAgentStatisticsRequest: MessageFns<ReportAgentStatisticsReque
     const message = createBaseReportAgentStatisticsRequest();
     message.machineId = object.machineId ?? "";
     message.batch = object.batch?.map((e) => AgentSample.fromPartial(e)) || [];
+    message.sourceAddress = object.sourceAddress ?? undefined;
+    message.clockAheadMilliseconds =
+      (object.clockAheadMilliseconds !== undefined && object.clockAheadMilliseconds !== null)
+        ? BigInt(object.clockAheadMilliseconds)
+        : undefined;
+    return message;
+  },
+};
+
+function createBaseRefusedCall(): RefusedCall {
+  return { reason: "", message: "", at: undefined, clockAheadMilliseconds: undefined };
+}
+
+export const RefusedCall: MessageFns<RefusedCall> = {
+  encode(message: RefusedCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(26).fork()).join();
+    }
+    if (message.clockAheadMilliseconds !== undefined) {
+      if (BigInt.asIntN(64, message.clockAheadMilliseconds) !== message.clockAheadMilliseconds) {
+        throw new globalThis.Error("value provided for field message.clockAheadMilliseconds of type sint64 too large");
+      }
+      writer.uint32(32).sint64(message.clockAheadMilliseconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefusedCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusedCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.clockAheadMilliseconds = reader.sint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RefusedCall {
+    return {
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
+      clockAheadMilliseconds: isSet(object.clockAheadMilliseconds)
+        ? BigInt(object.clockAheadMilliseconds)
+        : isSet(object.clock_ahead_milliseconds)
+        ? BigInt(object.clock_ahead_milliseconds)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RefusedCall): unknown {
+    const obj: any = {};
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.at !== undefined) {
+      obj.at = message.at.toISOString();
+    }
+    if (message.clockAheadMilliseconds !== undefined) {
+      obj.clockAheadMilliseconds = message.clockAheadMilliseconds.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RefusedCall>, I>>(base?: I): RefusedCall {
+    return RefusedCall.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RefusedCall>, I>>(object: I): RefusedCall {
+    const message = createBaseRefusedCall();
+    message.reason = object.reason ?? "";
+    message.message = object.message ?? "";
+    message.at = object.at ?? undefined;
+    message.clockAheadMilliseconds =
+      (object.clockAheadMilliseconds !== undefined && object.clockAheadMilliseconds !== null)
+        ? BigInt(object.clockAheadMilliseconds)
+        : undefined;
+    return message;
+  },
+};
+
+function createBaseReportRefusedCallRequest(): ReportRefusedCallRequest {
+  return { machineId: "", sourceAddress: "", call: undefined };
+}
+
+export const ReportRefusedCallRequest: MessageFns<ReportRefusedCallRequest> = {
+  encode(message: ReportRefusedCallRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    if (message.sourceAddress !== "") {
+      writer.uint32(18).string(message.sourceAddress);
+    }
+    if (message.call !== undefined) {
+      RefusedCall.encode(message.call, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportRefusedCallRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportRefusedCallRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sourceAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.call = RefusedCall.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReportRefusedCallRequest {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+      sourceAddress: isSet(object.sourceAddress)
+        ? globalThis.String(object.sourceAddress)
+        : isSet(object.source_address)
+        ? globalThis.String(object.source_address)
+        : "",
+      call: isSet(object.call) ? RefusedCall.fromJSON(object.call) : undefined,
+    };
+  },
+
+  toJSON(message: ReportRefusedCallRequest): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    if (message.sourceAddress !== "") {
+      obj.sourceAddress = message.sourceAddress;
+    }
+    if (message.call !== undefined) {
+      obj.call = RefusedCall.toJSON(message.call);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReportRefusedCallRequest>, I>>(base?: I): ReportRefusedCallRequest {
+    return ReportRefusedCallRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReportRefusedCallRequest>, I>>(object: I): ReportRefusedCallRequest {
+    const message = createBaseReportRefusedCallRequest();
+    message.machineId = object.machineId ?? "";
+    message.sourceAddress = object.sourceAddress ?? "";
+    message.call = (object.call !== undefined && object.call !== null)
+      ? RefusedCall.fromPartial(object.call)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReportRefusedCallResponse(): ReportRefusedCallResponse {
+  return {};
+}
+
+export const ReportRefusedCallResponse: MessageFns<ReportRefusedCallResponse> = {
+  encode(_: ReportRefusedCallResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportRefusedCallResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportRefusedCallResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ReportRefusedCallResponse {
+    return {};
+  },
+
+  toJSON(_: ReportRefusedCallResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReportRefusedCallResponse>, I>>(base?: I): ReportRefusedCallResponse {
+    return ReportRefusedCallResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReportRefusedCallResponse>, I>>(_: I): ReportRefusedCallResponse {
+    const message = createBaseReportRefusedCallResponse();
+    return message;
+  },
+};
+
+function createBaseGetMachineObservationsRequest(): GetMachineObservationsRequest {
+  return { machineId: "" };
+}
+
+export const GetMachineObservationsRequest: MessageFns<GetMachineObservationsRequest> = {
+  encode(message: GetMachineObservationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetMachineObservationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetMachineObservationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetMachineObservationsRequest {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetMachineObservationsRequest): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetMachineObservationsRequest>, I>>(base?: I): GetMachineObservationsRequest {
+    return GetMachineObservationsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetMachineObservationsRequest>, I>>(
+    object: I,
+  ): GetMachineObservationsRequest {
+    const message = createBaseGetMachineObservationsRequest();
+    message.machineId = object.machineId ?? "";
+    return message;
+  },
+};
+
+function createBaseAgentInstance(): AgentInstance {
+  return {
+    instanceId: "",
+    hostName: "",
+    sourceAddress: "",
+    firstAt: undefined,
+    lastAt: undefined,
+    returnedAt: undefined,
+  };
+}
+
+export const AgentInstance: MessageFns<AgentInstance> = {
+  encode(message: AgentInstance, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
+    }
+    if (message.hostName !== "") {
+      writer.uint32(18).string(message.hostName);
+    }
+    if (message.sourceAddress !== "") {
+      writer.uint32(26).string(message.sourceAddress);
+    }
+    if (message.firstAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.firstAt), writer.uint32(34).fork()).join();
+    }
+    if (message.lastAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.lastAt), writer.uint32(42).fork()).join();
+    }
+    if (message.returnedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.returnedAt), writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentInstance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentInstance();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sourceAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.firstAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.lastAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.returnedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AgentInstance {
+    return {
+      instanceId: isSet(object.instanceId)
+        ? globalThis.String(object.instanceId)
+        : isSet(object.instance_id)
+        ? globalThis.String(object.instance_id)
+        : "",
+      hostName: isSet(object.hostName)
+        ? globalThis.String(object.hostName)
+        : isSet(object.host_name)
+        ? globalThis.String(object.host_name)
+        : "",
+      sourceAddress: isSet(object.sourceAddress)
+        ? globalThis.String(object.sourceAddress)
+        : isSet(object.source_address)
+        ? globalThis.String(object.source_address)
+        : "",
+      firstAt: isSet(object.firstAt)
+        ? fromJsonTimestamp(object.firstAt)
+        : isSet(object.first_at)
+        ? fromJsonTimestamp(object.first_at)
+        : undefined,
+      lastAt: isSet(object.lastAt)
+        ? fromJsonTimestamp(object.lastAt)
+        : isSet(object.last_at)
+        ? fromJsonTimestamp(object.last_at)
+        : undefined,
+      returnedAt: isSet(object.returnedAt)
+        ? fromJsonTimestamp(object.returnedAt)
+        : isSet(object.returned_at)
+        ? fromJsonTimestamp(object.returned_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: AgentInstance): unknown {
+    const obj: any = {};
+    if (message.instanceId !== "") {
+      obj.instanceId = message.instanceId;
+    }
+    if (message.hostName !== "") {
+      obj.hostName = message.hostName;
+    }
+    if (message.sourceAddress !== "") {
+      obj.sourceAddress = message.sourceAddress;
+    }
+    if (message.firstAt !== undefined) {
+      obj.firstAt = message.firstAt.toISOString();
+    }
+    if (message.lastAt !== undefined) {
+      obj.lastAt = message.lastAt.toISOString();
+    }
+    if (message.returnedAt !== undefined) {
+      obj.returnedAt = message.returnedAt.toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AgentInstance>, I>>(base?: I): AgentInstance {
+    return AgentInstance.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AgentInstance>, I>>(object: I): AgentInstance {
+    const message = createBaseAgentInstance();
+    message.instanceId = object.instanceId ?? "";
+    message.hostName = object.hostName ?? "";
+    message.sourceAddress = object.sourceAddress ?? "";
+    message.firstAt = object.firstAt ?? undefined;
+    message.lastAt = object.lastAt ?? undefined;
+    message.returnedAt = object.returnedAt ?? undefined;
+    return message;
+  },
+};
+
+function createBaseGetMachineObservationsResponse(): GetMachineObservationsResponse {
+  return {
+    agent: undefined,
+    agentReceivedAt: undefined,
+    agentSourceAddress: "",
+    agentClockAheadMilliseconds: undefined,
+    replicationServer: undefined,
+    replicationServerReceivedAt: undefined,
+    replicationServerName: "",
+    instances: [],
+    refusedCall: undefined,
+    refusedCallSourceAddress: "",
+  };
+}
+
+export const GetMachineObservationsResponse: MessageFns<GetMachineObservationsResponse> = {
+  encode(message: GetMachineObservationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== undefined) {
+      AgentSample.encode(message.agent, writer.uint32(10).fork()).join();
+    }
+    if (message.agentReceivedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.agentReceivedAt), writer.uint32(18).fork()).join();
+    }
+    if (message.agentSourceAddress !== "") {
+      writer.uint32(26).string(message.agentSourceAddress);
+    }
+    if (message.agentClockAheadMilliseconds !== undefined) {
+      if (BigInt.asIntN(64, message.agentClockAheadMilliseconds) !== message.agentClockAheadMilliseconds) {
+        throw new globalThis.Error(
+          "value provided for field message.agentClockAheadMilliseconds of type sint64 too large",
+        );
+      }
+      writer.uint32(32).sint64(message.agentClockAheadMilliseconds);
+    }
+    if (message.replicationServer !== undefined) {
+      ReplicationServerSample.encode(message.replicationServer, writer.uint32(42).fork()).join();
+    }
+    if (message.replicationServerReceivedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.replicationServerReceivedAt), writer.uint32(50).fork()).join();
+    }
+    if (message.replicationServerName !== "") {
+      writer.uint32(58).string(message.replicationServerName);
+    }
+    for (const v of message.instances) {
+      AgentInstance.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.refusedCall !== undefined) {
+      RefusedCall.encode(message.refusedCall, writer.uint32(74).fork()).join();
+    }
+    if (message.refusedCallSourceAddress !== "") {
+      writer.uint32(82).string(message.refusedCallSourceAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetMachineObservationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetMachineObservationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agent = AgentSample.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.agentReceivedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.agentSourceAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.agentClockAheadMilliseconds = reader.sint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.replicationServer = ReplicationServerSample.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.replicationServerReceivedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.replicationServerName = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.instances.push(AgentInstance.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.refusedCall = RefusedCall.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.refusedCallSourceAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetMachineObservationsResponse {
+    return {
+      agent: isSet(object.agent) ? AgentSample.fromJSON(object.agent) : undefined,
+      agentReceivedAt: isSet(object.agentReceivedAt)
+        ? fromJsonTimestamp(object.agentReceivedAt)
+        : isSet(object.agent_received_at)
+        ? fromJsonTimestamp(object.agent_received_at)
+        : undefined,
+      agentSourceAddress: isSet(object.agentSourceAddress)
+        ? globalThis.String(object.agentSourceAddress)
+        : isSet(object.agent_source_address)
+        ? globalThis.String(object.agent_source_address)
+        : "",
+      agentClockAheadMilliseconds: isSet(object.agentClockAheadMilliseconds)
+        ? BigInt(object.agentClockAheadMilliseconds)
+        : isSet(object.agent_clock_ahead_milliseconds)
+        ? BigInt(object.agent_clock_ahead_milliseconds)
+        : undefined,
+      replicationServer: isSet(object.replicationServer)
+        ? ReplicationServerSample.fromJSON(object.replicationServer)
+        : isSet(object.replication_server)
+        ? ReplicationServerSample.fromJSON(object.replication_server)
+        : undefined,
+      replicationServerReceivedAt: isSet(object.replicationServerReceivedAt)
+        ? fromJsonTimestamp(object.replicationServerReceivedAt)
+        : isSet(object.replication_server_received_at)
+        ? fromJsonTimestamp(object.replication_server_received_at)
+        : undefined,
+      replicationServerName: isSet(object.replicationServerName)
+        ? globalThis.String(object.replicationServerName)
+        : isSet(object.replication_server_name)
+        ? globalThis.String(object.replication_server_name)
+        : "",
+      instances: globalThis.Array.isArray(object?.instances)
+        ? object.instances.map((e: any) => AgentInstance.fromJSON(e))
+        : [],
+      refusedCall: isSet(object.refusedCall)
+        ? RefusedCall.fromJSON(object.refusedCall)
+        : isSet(object.refused_call)
+        ? RefusedCall.fromJSON(object.refused_call)
+        : undefined,
+      refusedCallSourceAddress: isSet(object.refusedCallSourceAddress)
+        ? globalThis.String(object.refusedCallSourceAddress)
+        : isSet(object.refused_call_source_address)
+        ? globalThis.String(object.refused_call_source_address)
+        : "",
+    };
+  },
+
+  toJSON(message: GetMachineObservationsResponse): unknown {
+    const obj: any = {};
+    if (message.agent !== undefined) {
+      obj.agent = AgentSample.toJSON(message.agent);
+    }
+    if (message.agentReceivedAt !== undefined) {
+      obj.agentReceivedAt = message.agentReceivedAt.toISOString();
+    }
+    if (message.agentSourceAddress !== "") {
+      obj.agentSourceAddress = message.agentSourceAddress;
+    }
+    if (message.agentClockAheadMilliseconds !== undefined) {
+      obj.agentClockAheadMilliseconds = message.agentClockAheadMilliseconds.toString();
+    }
+    if (message.replicationServer !== undefined) {
+      obj.replicationServer = ReplicationServerSample.toJSON(message.replicationServer);
+    }
+    if (message.replicationServerReceivedAt !== undefined) {
+      obj.replicationServerReceivedAt = message.replicationServerReceivedAt.toISOString();
+    }
+    if (message.replicationServerName !== "") {
+      obj.replicationServerName = message.replicationServerName;
+    }
+    if (message.instances?.length) {
+      obj.instances = message.instances.map((e) => AgentInstance.toJSON(e));
+    }
+    if (message.refusedCall !== undefined) {
+      obj.refusedCall = RefusedCall.toJSON(message.refusedCall);
+    }
+    if (message.refusedCallSourceAddress !== "") {
+      obj.refusedCallSourceAddress = message.refusedCallSourceAddress;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetMachineObservationsResponse>, I>>(base?: I): GetMachineObservationsResponse {
+    return GetMachineObservationsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetMachineObservationsResponse>, I>>(
+    object: I,
+  ): GetMachineObservationsResponse {
+    const message = createBaseGetMachineObservationsResponse();
+    message.agent = (object.agent !== undefined && object.agent !== null)
+      ? AgentSample.fromPartial(object.agent)
+      : undefined;
+    message.agentReceivedAt = object.agentReceivedAt ?? undefined;
+    message.agentSourceAddress = object.agentSourceAddress ?? "";
+    message.agentClockAheadMilliseconds =
+      (object.agentClockAheadMilliseconds !== undefined && object.agentClockAheadMilliseconds !== null)
+        ? BigInt(object.agentClockAheadMilliseconds)
+        : undefined;
+    message.replicationServer = (object.replicationServer !== undefined && object.replicationServer !== null)
+      ? ReplicationServerSample.fromPartial(object.replicationServer)
+      : undefined;
+    message.replicationServerReceivedAt = object.replicationServerReceivedAt ?? undefined;
+    message.replicationServerName = object.replicationServerName ?? "";
+    message.instances = object.instances?.map((e) => AgentInstance.fromPartial(e)) || [];
+    message.refusedCall = (object.refusedCall !== undefined && object.refusedCall !== null)
+      ? RefusedCall.fromPartial(object.refusedCall)
+      : undefined;
+    message.refusedCallSourceAddress = object.refusedCallSourceAddress ?? "";
     return message;
   },
 };
@@ -2403,6 +3757,31 @@ export const StatisticsService = {
     responseSerialize: (value: GetSeriesResponse): Buffer => Buffer.from(GetSeriesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetSeriesResponse => GetSeriesResponse.decode(value),
   },
+  /** What a gateway saw of an agent that it did not let in: for diagnosis. */
+  reportRefusedCall: {
+    path: "/lms.v1.Statistics/ReportRefusedCall" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReportRefusedCallRequest): Buffer =>
+      Buffer.from(ReportRefusedCallRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReportRefusedCallRequest => ReportRefusedCallRequest.decode(value),
+    responseSerialize: (value: ReportRefusedCallResponse): Buffer =>
+      Buffer.from(ReportRefusedCallResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReportRefusedCallResponse => ReportRefusedCallResponse.decode(value),
+  },
+  /** What both ends said of a machine last, and what was seen of who said it. */
+  getMachineObservations: {
+    path: "/lms.v1.Statistics/GetMachineObservations" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetMachineObservationsRequest): Buffer =>
+      Buffer.from(GetMachineObservationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetMachineObservationsRequest => GetMachineObservationsRequest.decode(value),
+    responseSerialize: (value: GetMachineObservationsResponse): Buffer =>
+      Buffer.from(GetMachineObservationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetMachineObservationsResponse =>
+      GetMachineObservationsResponse.decode(value),
+  },
 } as const;
 
 export interface StatisticsServer extends UntypedServiceImplementation {
@@ -2415,6 +3794,10 @@ export interface StatisticsServer extends UntypedServiceImplementation {
   getMachineStatuses: handleUnaryCall<GetMachineStatusesRequest, GetMachineStatusesResponse>;
   /** Oldest first. */
   getSeries: handleUnaryCall<GetSeriesRequest, GetSeriesResponse>;
+  /** What a gateway saw of an agent that it did not let in: for diagnosis. */
+  reportRefusedCall: handleUnaryCall<ReportRefusedCallRequest, ReportRefusedCallResponse>;
+  /** What both ends said of a machine last, and what was seen of who said it. */
+  getMachineObservations: handleUnaryCall<GetMachineObservationsRequest, GetMachineObservationsResponse>;
 }
 
 export interface StatisticsClient extends Client {
@@ -2479,6 +3862,38 @@ export interface StatisticsClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetSeriesResponse) => void,
+  ): ClientUnaryCall;
+  /** What a gateway saw of an agent that it did not let in: for diagnosis. */
+  reportRefusedCall(
+    request: ReportRefusedCallRequest,
+    callback: (error: ServiceError | null, response: ReportRefusedCallResponse) => void,
+  ): ClientUnaryCall;
+  reportRefusedCall(
+    request: ReportRefusedCallRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReportRefusedCallResponse) => void,
+  ): ClientUnaryCall;
+  reportRefusedCall(
+    request: ReportRefusedCallRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReportRefusedCallResponse) => void,
+  ): ClientUnaryCall;
+  /** What both ends said of a machine last, and what was seen of who said it. */
+  getMachineObservations(
+    request: GetMachineObservationsRequest,
+    callback: (error: ServiceError | null, response: GetMachineObservationsResponse) => void,
+  ): ClientUnaryCall;
+  getMachineObservations(
+    request: GetMachineObservationsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetMachineObservationsResponse) => void,
+  ): ClientUnaryCall;
+  getMachineObservations(
+    request: GetMachineObservationsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetMachineObservationsResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -28,6 +28,7 @@ import {
   type ReplicationSettings,
   type ReplicationStatus,
   type ReplicatorObserver,
+  type SessionFailure,
 } from './status.ts';
 import { Tracking, type OpenTrace } from './tracking.ts';
 
@@ -66,6 +67,7 @@ export class Replicator {
   #session: Session | null = null;
   #everConnected = false;
   #failure: LmsError | null = null;
+  #lastFailure: SessionFailure | null = null;
   #paused = false;
   #attempting = false;
   #stopped = false;
@@ -166,6 +168,7 @@ export class Replicator {
         if (signal.aborted) return;
         this.#failure = toLmsError(error);
         if (this.#paused) continue;
+        this.#rememberFailure(this.#failure);
         observer.log('warn', `replication was interrupted: ${this.#failure.message}`, { code: this.#failure.code });
       }
       // Two agents of one identity must not throw each other out twice a second: FENCED waits longer each time.
@@ -174,6 +177,12 @@ export class Replicator {
       await clock.sleep(retryMilliseconds, signal).catch(() => undefined);
       retryMilliseconds = Math.min(retryMilliseconds * 2, LAST_RETRY_MILLISECONDS);
     }
+  }
+
+  #rememberFailure(error: LmsError): void {
+    const before = this.#lastFailure;
+    const count = before?.error.code === error.code ? before.count + 1 : 1;
+    this.#lastFailure = { error, count, atMicroseconds: this.#options.clock.wallMicroseconds() };
   }
 
   async #runSession(signal: AbortSignal): Promise<void> {
@@ -326,6 +335,7 @@ export class Replicator {
       connected: this.#session !== null,
       everConnected: this.#everConnected,
       failure: this.#failure,
+      lastFailure: this.#lastFailure,
       attempting: this.#attempting,
       backlogBlocksLimit: BACKLOG_BLOCKS,
       tracking: this.#tracking,

@@ -10,6 +10,7 @@ import type {
   ReplicationCounters,
   ReplicationSettings,
   ReplicationStatus,
+  SessionFailure,
 } from './status.ts';
 import type { Tracking } from './tracking.ts';
 
@@ -24,6 +25,7 @@ export interface SituationFacts {
   readonly everConnected: boolean;
   /** What ended the last session, or kept it from beginning; null while one is good. */
   readonly failure: LmsError | null;
+  readonly lastFailure: SessionFailure | null;
   readonly attempting: boolean;
   readonly backlogBlocksLimit: number;
   readonly tracking: Tracking;
@@ -47,6 +49,7 @@ export function describe(facts: SituationFacts): ReplicationStatus {
     stallDetail: stallCause === undefined ? null : (detail ?? null),
     detail: detail ?? null,
     connected: facts.connected,
+    lastFailure: facts.lastFailure,
     freezing: facts.points.freezing,
     lastPoint: facts.points.lastPoint,
     disks: facts.tracking.disks.map((tracked) => diskStatus(facts.tracking, tracked)),

@@ -1,6 +1,6 @@
 /** What the agent's core says about itself: for heartbeats, statistics and `lms-agent status`. */
 import type { PointConsistency } from '@lms/block-stream';
-import type { ErrorCode } from '@lms/errors';
+import type { ErrorCode, LmsError } from '@lms/errors';
 
 export type AgentReplicationState =
   | 'INITIATING'
@@ -62,6 +62,15 @@ export function newCounters(): ReplicationCounters {
   };
 }
 
+/** What ended a session, or kept one from beginning. */
+export interface SessionFailure {
+  readonly error: LmsError;
+  /** Unix epoch. */
+  readonly atMicroseconds: number;
+  /** Of the same code, in a row. */
+  readonly count: number;
+}
+
 export interface ReplicationStatus {
   readonly state: AgentReplicationState;
   readonly stallCause: AgentStallCause | null;
@@ -69,6 +78,8 @@ export interface ReplicationStatus {
   /** One sentence about what is going on or wrong now; null when there is nothing to say. */
   readonly detail: string | null;
   readonly connected: boolean;
+  /** The last one, whether or not there is a session since; null: none since the agent started. */
+  readonly lastFailure: SessionFailure | null;
   readonly freezing: 'on' | 'off' | 'off-after-failures';
   readonly lastPoint: {
     readonly sequence: number;

@@ -6,6 +6,7 @@ export class ManagerContact {
   readonly #logger: Logger;
   #lastAt: string | null = null;
   #failure: string | null = null;
+  #lastFailure: { readonly message: string; readonly at: string } | null = null;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -21,6 +22,11 @@ export class ManagerContact {
     return this.#failure;
   }
 
+  /** Also when it answers again: it is told then why it was not heard. */
+  get lastFailure(): { readonly message: string; readonly at: string } | null {
+    return this.#lastFailure;
+  }
+
   succeeded(): void {
     if (this.#failure !== null) this.#logger.info('the manager answers again');
     this.#failure = null;
@@ -33,5 +39,6 @@ export class ManagerContact {
       this.#logger.warn({ code: error.code, action: error.action }, `the manager does not answer: ${error.message}`);
     }
     this.#failure = error.message;
+    this.#lastFailure = { message: error.message, at: new Date().toISOString() };
   }
 }

@@ -124,6 +124,7 @@ class ScriptedCore {
       stallDetail: null,
       detail: null,
       connected: true,
+      lastFailure: null,
       freezing: 'on',
       lastPoint: null,
       disks: [

@@ -12,6 +12,7 @@ import { readBootId } from '../kernel/index.ts';
 import type { AgentLog } from '../logging/agent-log.ts';
 import type { BlockStreamEndpoint } from '../replication/block-stream-endpoint.ts';
 import { executeCommand } from '../replication/commands.ts';
+import { SituationReport } from '../replication/situation-report.ts';
 import { statisticsOf } from '../replication/statistics.ts';
 import type { AgentIdentity } from '../state/agent-identity.ts';
 import type { Removal } from '../state/removal.ts';
@@ -60,6 +61,7 @@ export class ManagerLink {
   readonly #statistics: Uploader<AgentStatistics>;
   readonly #logs: Uploader<LogRecord>;
   readonly #removed = new AbortController();
+  readonly #situation: SituationReport;
   #assignment: Assignment | null = null;
   #paused = false;
   #inventoryTold = false;
@@ -78,6 +80,11 @@ export class ManagerLink {
     });
     this.#api = api;
     this.#contact = new ManagerContact(log.logger);
+    this.#situation = new SituationReport({
+      certificateExpiresAt: () => certificate.expiresAt,
+      managerFailure: () => this.#contact.lastFailure,
+      address: () => parts.endpoint.address,
+    });
     const batches = { batchRecords: BATCH_RECORDS, batchBytes: BATCH_BYTES, intervalMilliseconds: UPLOAD_MILLISECONDS };
     this.#statistics = new Uploader({
       ...batches,
@@ -155,7 +162,8 @@ export class ManagerLink {
 
   /** One more sample, for what is true now and would be told too late. */
   sampleNow(): void {
-    this.#statistics.push(statisticsOf(this.#parts.replicator.status()));
+    const status = this.#parts.replicator.status();
+    this.#statistics.push(statisticsOf(status, this.#situation.of(status)));
   }
 
   runningStatus(): RunningStatus {
@@ -250,8 +258,8 @@ export class ManagerLink {
     let told: string | null = null;
     let toldAt = 0;
     do {
-      const { state, stallCause } = this.#parts.replicator.status();
-      const now = `${state} ${stallCause ?? ''}`;
+      const status = this.#parts.replicator.status();
+      const now = `${status.state} ${status.stallCause ?? ''} ${this.#situation.change(status)}`;
       if (now === told && performance.now() - toldAt < SAMPLE_MILLISECONDS) continue;
       this.sampleNow();
       if (now !== told) this.#statistics.sendSoon();

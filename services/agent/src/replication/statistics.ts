@@ -1,11 +1,11 @@
 /** The core's status as the statistics that the manager gets. */
-import type { AgentStatistics } from '@lms/api';
+import type { AgentSituation, AgentStatistics } from '@lms/api';
 import type { ReplicationStatus } from '../core/index.ts';
 
 /** A sentence is bounded at the manager's edge. */
 const MAXIMUM_SENTENCE_LENGTH = 2_000;
 
-export function statisticsOf(status: ReplicationStatus): AgentStatistics {
+export function statisticsOf(status: ReplicationStatus, situation: AgentSituation): AgentStatistics {
   const { counters } = status;
   const { user, system } = process.cpuUsage();
   return {
@@ -29,6 +29,7 @@ export function statisticsOf(status: ReplicationStatus): AgentStatistics {
     lastPauseMicroseconds: counters.lastPauseMicroseconds,
     residentBytes: process.memoryUsage.rss(),
     cpuSeconds: (user + system) / 1_000_000,
+    situation,
   };
 }
 

@@ -24,7 +24,7 @@ import type { Application } from '../http/application.ts';
 import { logRecord } from '../translation/logs.ts';
 import { reportedDisk, settingsAnswer } from '../translation/machine.ts';
 import { agentSample } from '../translation/statistics.ts';
-import { instant } from '../translation/values.ts';
+import { clockAhead, instant } from '../translation/values.ts';
 import { consistencyWords, operationKindWords } from '../translation/words.ts';
 import { longPoll } from './long-poll.ts';
 import type { RouteContext } from './route-context.ts';
@@ -121,9 +121,14 @@ export function addAgentRoutes(application: Application, context: RouteContext):
       bodyLimit: MAXIMUM_BATCH_BODY_BYTES,
       schema: { summary: 'Statistics', body: AgentStatisticsBatch, response: answers(Empty) },
     },
-    async ({ caller, body }) => {
+    async ({ caller, body, ip }) => {
       const machineId = certifiedCaller(caller).id;
-      await statistics.reportAgentStatistics({ machineId, batch: body.batch.map(agentSample) });
+      await statistics.reportAgentStatistics({
+        machineId,
+        batch: body.batch.map(agentSample),
+        sourceAddress: ip,
+        ...clockAhead(body.sentAt),
+      });
       return {};
     },
   );

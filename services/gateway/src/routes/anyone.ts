@@ -13,6 +13,7 @@ import { LmsError, toLmsError } from '@lms/errors';
 import { CLOCK_TOLERANCE_SECONDS, ASSERTION_LIFE_SECONDS, ReplayCache, verifyAssertion } from '@lms/identity';
 import { z } from 'zod';
 import { issueAccessToken } from '../access/access-token.ts';
+import { RefusedCalls } from '../access/refused-calls.ts';
 import { answers } from '../http/answers.ts';
 import type { Application } from '../http/application.ts';
 import { reportedDisk } from '../translation/machine.ts';
@@ -29,6 +30,7 @@ export function addAnyoneRoutes(application: Application, context: RouteContext)
   const { clients, trust, logger } = context;
   const { registry } = clients;
   const replays = new ReplayCache(REPLAY_SECONDS);
+  const refusedCalls = new RefusedCalls(clients.statistics, logger);
 
   application.get(
     '/v1/ca',
@@ -103,10 +105,14 @@ export function addAnyoneRoutes(application: Application, context: RouteContext)
           response: answers(AccessTokenAnswer),
         },
       },
-      async ({ body }) => {
+      async ({ body, ip }) => {
         const now = new Date();
         const { caPem, caSha256, trustDomain } = trust;
-        const asserted = await verifyAssertion(body.assertion, { caPem, caSha256, trustDomain, replays, now });
+        const checker = { caPem, caSha256, trustDomain, replays, now };
+        const asserted = await verifyAssertion(body.assertion, checker).catch(async (thrown: unknown) => {
+          await refusedCalls.tell(body.assertion, checker, toLmsError(thrown), ip);
+          throw thrown;
+        });
         if (asserted.identity.kind !== kind) {
           throw new LmsError('PERMISSION_DENIED', `a ${asserted.identity.kind} gets its access token elsewhere`);
         }

@@ -24,6 +24,7 @@ import { logRecord } from '../translation/logs.ts';
 import { reportedVerification } from '../translation/operation.ts';
 import { reportedPoint } from '../translation/point.ts';
 import { replicationServerSample } from '../translation/statistics.ts';
+import { clockAhead } from '../translation/values.ts';
 import { assignedMachineIds, readAssignments, requireAssigned } from './assignments.ts';
 import { longPoll } from './long-poll.ts';
 import type { RouteContext } from './route-context.ts';
@@ -64,6 +65,8 @@ export function addReplicationServerRoutes(application: Application, context: Ro
         port,
         version,
         freeBytes: BigInt(body.freeBytes),
+        interfaceAddresses: body.interfaceAddresses ?? [],
+        ...clockAhead(body.at),
         ...(pid === undefined ? {} : { pid }),
       });
       return {};

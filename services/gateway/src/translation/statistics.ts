@@ -1,9 +1,10 @@
-import type { AgentStatistics, ReplicationServerStatisticsBatch, Series } from '@lms/api';
+import type { AgentSituation, AgentStatistics, ReplicationServerStatisticsBatch, Series } from '@lms/api';
 import {
   ReplicationState,
   StallCause,
   wordOf,
   type AgentSample,
+  type AgentSituation as ProtoAgentSituation,
   type ReplicationServerSample,
   type SeriesSample,
 } from '@lms/proto';
@@ -37,6 +38,23 @@ export function agentSample(statistics: AgentStatistics): AgentSample {
       : { lastPauseMicroseconds: BigInt(statistics.lastPauseMicroseconds) }),
     residentBytes: BigInt(statistics.residentBytes),
     cpuSeconds: statistics.cpuSeconds,
+    situation: statistics.situation === undefined ? undefined : reportedSituation(statistics.situation),
+  };
+}
+
+function reportedSituation(situation: AgentSituation): ProtoAgentSituation {
+  const { failure, managerFailure } = situation;
+  return {
+    instanceId: situation.instanceId,
+    hostName: situation.hostName,
+    certificateExpiresAt: new Date(situation.certificateExpiresAt),
+    connected: situation.connected,
+    failure:
+      failure === null
+        ? undefined
+        : { ...failure, address: failure.address ?? '', at: new Date(failure.at), proven: true },
+    managerFailure: managerFailure?.message ?? '',
+    managerFailureAt: managerFailure === null ? undefined : new Date(managerFailure.at),
   };
 }
 
@@ -57,6 +75,12 @@ export function replicationServerSample(statistics: ReportedStatistics): Replica
     steps: statistics.steps,
     residentBytes: BigInt(statistics.residentBytes),
     cpuSeconds: statistics.cpuSeconds,
+    refusals: statistics.refusals.map((refusal) => ({
+      ...refusal,
+      address: refusal.address ?? '',
+      at: new Date(refusal.at),
+      resolved: [],
+    })),
   };
 }
 

@@ -22,3 +22,8 @@ export function optionalInstant(date: Date | undefined): string | null {
 export function optionalText(text: string): string | null {
   return text === '' ? null : text;
 }
+
+/** Of who has just sent this, by its own clock. The way here counts as time: it is for minutes, not for milliseconds. */
+export function clockAhead(sentAt: string | undefined): { readonly clockAheadMilliseconds?: bigint } {
+  return sentAt === undefined ? {} : { clockAheadMilliseconds: BigInt(Date.parse(sentAt) - Date.now()) };
+}

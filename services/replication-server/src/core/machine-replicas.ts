@@ -1,7 +1,7 @@
 /** The replicas of all machines that this server is in charge of: finds or makes the machine's, and hands it the connection. */
 import { LmsError, toLmsError } from '@lms/errors';
-import { protocolViolation } from '@lms/block-stream';
-import type { FrameConnection, HelloFrame } from '@lms/block-stream';
+import { because, isFailureReason, protocolViolation } from '@lms/block-stream';
+import type { ErrorFrame, FrameConnection, HelloFrame } from '@lms/block-stream';
 import { MachineReplica, notAssigned } from './machine-replica.ts';
 import type { ReplicationPorts } from './ports.ts';
 import { sayLastWord } from './session.ts';
@@ -41,6 +41,7 @@ export class MachineReplicas {
       }),
     ]).finally(() => received.abort());
     if (frame === null) throw new LmsError('UNAVAILABLE', 'The agent closed the connection before its HELLO');
+    if (frame.type === 'error') throw refusedByAgent(frame);
     if (frame.type !== 'hello') throw protocolViolation(frame.type, 'type', 'the first frame must be HELLO');
     return frame;
   }
@@ -96,5 +97,13 @@ export class MachineReplicas {
 function removed(machineId: string): LmsError {
   return new LmsError('REMOVED', `Machine ${machineId} was removed from the manager, and its replica with it`, {
     action: 'The next heartbeat of the agent tells it what is next.',
+  });
+}
+
+/** It has proven who it is, and does not believe us: the last that is heard of an agent whose clock is wrong. */
+function refusedByAgent({ code, message, action }: ErrorFrame): LmsError {
+  return new LmsError('UNAVAILABLE', `The agent does not accept this replication server: ${message}`, {
+    action,
+    cause: because(isFailureReason(code) ? code : 'OTHER'),
   });
 }

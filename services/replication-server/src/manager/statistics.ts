@@ -4,6 +4,7 @@ import { MAXIMUM_STATISTICS_BATCH } from '@lms/api';
 import type { ReplicationServerStatistics } from '@lms/api';
 import { pause } from '@lms/service';
 import type { MachineReplica } from '../core/machine-replica.ts';
+import type { Refusal } from '../refusals.ts';
 import { Spool } from './spool.ts';
 
 const EVERY_MILLISECONDS = 3_000;
@@ -15,6 +16,7 @@ const CAPACITY_SAMPLES = MAXIMUM_STATISTICS_BATCH;
 export interface StatisticsOptions {
   readonly dataFolder: string;
   readonly replicas: () => readonly MachineReplica[];
+  readonly refusals: (machineId: string) => readonly Refusal[];
   readonly send: (batch: readonly ReplicationServerStatistics[], signal: AbortSignal) => Promise<void>;
 }
 
@@ -49,7 +51,8 @@ export class StatisticsReports {
     for (const replica of replicas) {
       const { machineId } = replica;
       const usedBytes = this.#usedBytes.get(machineId) ?? 0;
-      this.#spool.push({ ...shared, machineId, usedBytes, ...replica.statistics() });
+      const refusals = [...this.#options.refusals(machineId)];
+      this.#spool.push({ ...shared, machineId, usedBytes, ...replica.statistics(), refusals });
     }
   }
 
