@@ -15,10 +15,12 @@ function situation(instanceId: string): AgentSituation {
 }
 
 function seen(order: string): readonly AgentInstance[] {
-  return order.split('').reduce<readonly AgentInstance[]>(
-    (instances, id, index) => withInstance(instances, situation(id), '198.18.1.2', new Date(index * 1_000)),
-    [],
-  );
+  return order
+    .split('')
+    .reduce<readonly AgentInstance[]>(
+      (instances, id, index) => withInstance(instances, situation(id), '198.18.1.2', new Date(index * 1_000)),
+      [],
+    );
 }
 
 test('an agent that is started anew is another instance, and nobody came back', () => {
