@@ -16,3 +16,15 @@ export {
 export { portRows, type Direction, type PortRow } from './port-table.ts';
 export { BLOCK_STREAM_PORT, DNS_PORT, MANAGER_PORT, PROTOCOLS, type Protocol } from './ports.ts';
 export { PROVIDER_ENDPOINTS, PROVIDERS, type Provider, type ProviderEndpoint } from './provider-endpoints.ts';
+export { firewallRules, type FirewallRules, type FirewallRulesRequest } from './rules/firewall-rules.ts';
+export {
+  ROLES,
+  type BlockStreamAddress,
+  type InstallationNetwork,
+  type Role,
+  type RuleRequest,
+} from './rules/model.ts';
+export { isLoopback, isPrivate, networkOf, parseNetwork, type Network } from './rules/network.ts';
+export { namesIn, type NameLookup } from './rules/situation.ts';
+export { TARGET_NAMES, type TargetName } from './rules/targets/index.ts';
+export { type OtherTraffic, type RenderOptions, type StorageAccount } from './rules/targets/target.ts';
