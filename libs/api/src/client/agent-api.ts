@@ -1,5 +1,5 @@
 /** What an agent asks of the manager. */
-import type { Agent } from 'undici';
+import type { ProxySettings } from '@lms/proxy';
 import {
   AccessTokenAnswer,
   CommandsAnswer,
@@ -15,6 +15,7 @@ import {
 } from '../schemas/index.ts';
 import { ApiClient } from './api-client.ts';
 import { accessTokenAuthorization } from './authorization.ts';
+import { ManagerWay } from './manager-way.ts';
 import { createDispatcher } from './trust.ts';
 
 /** On top of what the manager waits itself. */
@@ -26,6 +27,8 @@ export interface CallerOptions {
   /** Makes a new assertion with the caller's own key and present certificate (`makeAssertion` of @lms/identity). */
   readonly signAssertion: () => Promise<string>;
   readonly retries?: number;
+  /** Default: none, directly. */
+  readonly proxy?: ProxySettings | null;
 }
 
 /** The one request that is made without a certificate. Not repeated by itself: a token may be used up by the first attempt. */
@@ -34,8 +37,9 @@ export async function enrolAgent(
   caPem: string,
   request: EnrolAgentRequest,
   signal: AbortSignal,
+  proxy: ProxySettings | null = null,
 ): Promise<EnrolAgentAnswer> {
-  const dispatcher = createDispatcher(caPem);
+  const dispatcher = createDispatcher(caPem, proxy, signal);
   try {
     const client = new ApiClient({ managerUrl, dispatcher });
     return await client.call({
@@ -51,12 +55,22 @@ export async function enrolAgent(
 }
 
 export class AgentApi {
-  private readonly dispatcher: Agent;
+  private readonly way: ManagerWay;
   private readonly client: ApiClient;
 
   constructor(options: CallerOptions) {
-    this.dispatcher = createDispatcher(options.caPem);
-    this.client = certifiedClient(options, this.dispatcher, '/v1/agent/token');
+    this.way = new ManagerWay(options.caPem, options.proxy ?? null);
+    this.client = certifiedClient(options, this.way, '/v1/agent/token');
+  }
+
+  /** Takes another way from now on, without trying it. Requests under way are given up: whoever sent them repeats them. */
+  changeProxy(proxy: ProxySettings | null): void {
+    this.way.change(proxy, 'give-up');
+  }
+
+  /** Resolves when the manager has answered on the present way, and accepts who is asking. Changes nothing there. */
+  authenticate(signal: AbortSignal): Promise<void> {
+    return this.client.authenticate(signal);
   }
 
   heartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<HeartbeatAnswer> {
@@ -99,18 +113,18 @@ export class AgentApi {
   }
 
   async close(): Promise<void> {
-    await this.dispatcher.destroy();
+    await this.way.close();
   }
 }
 
 /** A client whose access tokens come from `tokenPath` by signed assertion. */
-export function certifiedClient(options: CallerOptions, dispatcher: Agent, tokenPath: string): ApiClient {
+export function certifiedClient(options: CallerOptions, way: ManagerWay, tokenPath: string): ApiClient {
   const { managerUrl } = options;
   const retries = options.retries === undefined ? {} : { retries: options.retries };
-  const anonymous = new ApiClient({ managerUrl, dispatcher, retries: 0 });
+  const anonymous = new ApiClient({ managerUrl, dispatcher: () => way.dispatcher, retries: 0 });
   const authorization = accessTokenAuthorization(async (signal) => {
     const body = { assertion: await options.signAssertion() };
     return anonymous.call({ method: 'POST', path: tokenPath, body, answer: AccessTokenAnswer, signal });
   });
-  return new ApiClient({ managerUrl, dispatcher, authorization, ...retries });
+  return new ApiClient({ managerUrl, dispatcher: () => way.dispatcher, authorization, ...retries });
 }

@@ -37,7 +37,8 @@ export interface Authorization {
 export interface ApiClientOptions {
   /** `https://host:port`. */
   readonly managerUrl: string;
-  readonly dispatcher: Dispatcher;
+  /** A function is asked for each request: the way to the manager may change. */
+  readonly dispatcher: Dispatcher | (() => Dispatcher);
   readonly authorization?: Authorization;
   /** Of a call that may be repeated; default 3. */
   readonly retries?: number;
@@ -92,6 +93,11 @@ export class ApiClient {
     return repeated.catch((thrown: unknown) => {
       throw failureOfConnection(thrown, this.managerUrl, signal);
     });
+  }
+
+  /** Gets what says who is asking, where that has to be got from the manager. */
+  async authenticate(signal: AbortSignal): Promise<void> {
+    await this.options.authorization?.header(signal);
   }
 
   /** The body as it comes; no limit of time for the whole, since it is as long as a disk. */
@@ -166,6 +172,7 @@ export class ApiClient {
     readonly headersTimeout?: number;
   }): Promise<Dispatcher.ResponseData> {
     const { method, path, signal, bodyTimeout, headersTimeout = 0 } = options;
+    const { dispatcher } = this.options;
     // A stream can be sent only once.
     const attempts = options.body instanceof Uint8Array || options.body === null ? 2 : 1;
     for (let attempt = 1; ; attempt++) {
@@ -178,7 +185,7 @@ export class ApiClient {
           body:
             options.body instanceof Uint8Array || options.body === null ? options.body : Readable.from(options.body),
           signal,
-          dispatcher: this.options.dispatcher,
+          dispatcher: typeof dispatcher === 'function' ? dispatcher() : dispatcher,
           bodyTimeout,
           headersTimeout,
         });

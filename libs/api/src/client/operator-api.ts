@@ -1,5 +1,5 @@
 /** What an operator (the command line, the console) asks of the manager. */
-import type { Agent } from 'undici';
+import type { ProxySettings } from '@lms/proxy';
 import {
   CreateTokenAnswer,
   InitiationReport,
@@ -35,7 +35,7 @@ import {
   type DiskImagePlace,
   type DiskImageStart,
 } from './disk-image.ts';
-import { createDispatcher } from './trust.ts';
+import { ManagerWay } from './manager-way.ts';
 
 export interface OperatorOptions {
   readonly managerUrl: string;
@@ -43,17 +43,19 @@ export interface OperatorOptions {
   readonly caPem: string | null;
   readonly apiToken: string;
   readonly retries?: number;
+  /** Default: none, directly. */
+  readonly proxy?: ProxySettings | null;
 }
 
 export class OperatorApi {
-  private readonly dispatcher: Agent;
+  private readonly way: ManagerWay;
   private readonly client: ApiClient;
 
   constructor(options: OperatorOptions) {
-    this.dispatcher = createDispatcher(options.caPem);
+    this.way = new ManagerWay(options.caPem, options.proxy ?? null);
     this.client = new ApiClient({
       managerUrl: options.managerUrl,
-      dispatcher: this.dispatcher,
+      dispatcher: this.way.dispatcher,
       authorization: operatorAuthorization(options.apiToken),
       ...(options.retries === undefined ? {} : { retries: options.retries }),
     });
@@ -197,7 +199,7 @@ export class OperatorApi {
   }
 
   async close(): Promise<void> {
-    await this.dispatcher.destroy();
+    await this.way.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /** What a replication server asks of the manager: the seed page's staging server API. */
-import type { Agent } from 'undici';
+import type { ProxySettings } from '@lms/proxy';
 import {
   AssignmentsAnswer,
   Empty,
@@ -15,6 +15,7 @@ import {
 } from '../schemas/index.ts';
 import { LONG_POLL_MARGIN_MILLISECONDS, certifiedClient, type CallerOptions } from './agent-api.ts';
 import { ApiClient } from './api-client.ts';
+import { ManagerWay } from './manager-way.ts';
 import { createDispatcher } from './trust.ts';
 
 /** Exact size of what follows; chunked bodies have no other place for it. */
@@ -25,8 +26,9 @@ export async function enrolReplicationServer(
   caPem: string,
   request: EnrolReplicationServerRequest,
   signal: AbortSignal,
+  proxy: ProxySettings | null = null,
 ): Promise<EnrolReplicationServerAnswer> {
-  const dispatcher = createDispatcher(caPem);
+  const dispatcher = createDispatcher(caPem, proxy, signal);
   try {
     const client = new ApiClient({ managerUrl, dispatcher });
     const path = '/v1/replication-server/enrol';
@@ -37,12 +39,22 @@ export async function enrolReplicationServer(
 }
 
 export class ReplicationServerApi {
-  private readonly dispatcher: Agent;
+  private readonly way: ManagerWay;
   private readonly client: ApiClient;
 
   constructor(options: CallerOptions) {
-    this.dispatcher = createDispatcher(options.caPem);
-    this.client = certifiedClient(options, this.dispatcher, '/v1/replication-server/token');
+    this.way = new ManagerWay(options.caPem, options.proxy ?? null);
+    this.client = certifiedClient(options, this.way, '/v1/replication-server/token');
+  }
+
+  /** Takes another way from now on, without trying it. Requests under way come to their end: an export may last for hours. */
+  changeProxy(proxy: ProxySettings | null): void {
+    this.way.change(proxy, 'finish');
+  }
+
+  /** Resolves when the manager has answered on the present way, and accepts who is asking. Changes nothing there. */
+  authenticate(signal: AbortSignal): Promise<void> {
+    return this.client.authenticate(signal);
   }
 
   /** `revision`: of the last answer, null for an answer at once; else waits up to `waitSeconds` (at most 25) for another. */
@@ -100,6 +112,6 @@ export class ReplicationServerApi {
   }
 
   async close(): Promise<void> {
-    await this.dispatcher.destroy();
+    await this.way.close();
   }
 }
