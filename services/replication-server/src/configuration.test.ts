@@ -1,5 +1,11 @@
-import { expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
 import { parseConfiguration } from './configuration.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lms-configuration-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 const SHA = 'ab'.repeat(32);
 const USUAL = ['--data-dir', '/data', '--listen', '127.0.0.1:1500', '--manager', 'https://m:443', '--ca-sha256', SHA];
@@ -17,6 +23,7 @@ test('options are read, IPv6 and a CA hash with colons too', () => {
     caSha256: SHA,
     bootstrapTokenFile: null,
     name: 'staging-1',
+    proxy: null,
   });
 });
 
@@ -31,6 +38,46 @@ test('what the command line leaves out may stand in the environment, which never
     advertise: { host: 'staging.example', port: 0 },
     bootstrapTokenFile: null,
   });
+});
+
+test('a proxy is named by options or the environment; its password and its CA are files', () => {
+  const password = join(folder, 'password');
+  writeFileSync(password, 'pass word\n');
+  const ca = join(folder, 'ca.pem');
+  writeFileSync(ca, 'PEM');
+  const environment = {
+    LMS_PROXY_URL: 'https://proxy.example:3129',
+    LMS_PROXY_USER: 'kim',
+    LMS_PROXY_PASSWORD_FILE: password,
+    LMS_NO_PROXY: 'a.example, fd00::/8',
+    LMS_PROXY_CA_FILE: ca,
+  };
+  const proxy = {
+    url: 'https://proxy.example:3129',
+    username: 'kim',
+    password: 'pass word',
+    noProxy: ['a.example', 'fd00::/8'],
+    caPem: 'PEM',
+  };
+  expect(parseConfiguration(USUAL, environment).proxy).toEqual(proxy);
+  const options = ['--proxy', '[fd00::1]:3128', '--proxy-user', 'kim', '--proxy-password-file', password];
+  expect(parseConfiguration([...USUAL, ...options], {}).proxy).toEqual({
+    ...proxy,
+    url: 'http://[fd00::1]:3128',
+    noProxy: [],
+    caPem: null,
+  });
+});
+
+test.each([
+  [['--proxy', 'socks5://proxy:1080'], 'SOCKS'],
+  [['--proxy', 'http://kim:secret@proxy:3128'], 'has a user in it'],
+  [['--proxy-user', 'kim'], '--proxy-user is given without --proxy'],
+  [['--proxy', 'proxy:3128', '--proxy-user', 'kim'], '--proxy-password-file is missing'],
+  [['--proxy', 'proxy:3128', '--no-proxy', '10.0.0.0/99'], '10.0.0.0/99'],
+  [['--proxy', 'proxy:3128', '--proxy-ca', '/does/not/exist'], '/does/not/exist'],
+])('a proxy that cannot be used is refused at the start: %j', (options, message) => {
+  expect(() => parseConfiguration([...USUAL, ...options], {})).toThrow(message);
 });
 
 const wrong: readonly (readonly [string, readonly string[], string])[] = [

@@ -7,6 +7,8 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { LmsError, toLmsError } from '@lms/errors';
 import { ReplicationServerName, Sha256Hex } from '@lms/api';
+import type { ProxySettings } from '@lms/proxy';
+import { readProxyConfiguration } from './proxy-configuration.ts';
 
 export interface Configuration {
   readonly dataFolder: string;
@@ -22,10 +24,12 @@ export interface Configuration {
   /** Needed until the server has enrolled. */
   readonly bootstrapTokenFile: string | null;
   readonly name: string;
+  /** To the manager, until the Replication Settings name another; null: directly. */
+  readonly proxy: ProxySettings | null;
 }
 
 export const USAGE =
-  '--data-dir DIR --listen HOST:PORT --manager URL --ca-sha256 HEX [--bootstrap-token-file FILE] [--name NAME] [--advertise HOST[:PORT]] [--proxy-protocol required]';
+  '--data-dir DIR --listen HOST:PORT --manager URL --ca-sha256 HEX [--bootstrap-token-file FILE] [--name NAME] [--advertise HOST[:PORT]] [--proxy-protocol required] [--proxy URL [--proxy-user NAME --proxy-password-file FILE] [--no-proxy LIST] [--proxy-ca FILE]]';
 
 const VARIABLES = {
   'data-dir': 'LMS_DATA_DIRECTORY',
@@ -36,6 +40,11 @@ const VARIABLES = {
   name: 'LMS_REPLICATION_SERVER_NAME',
   advertise: 'LMS_BLOCK_STREAM_ADDRESS',
   'proxy-protocol': 'LMS_PROXY_PROTOCOL',
+  proxy: 'LMS_PROXY_URL',
+  'proxy-user': 'LMS_PROXY_USER',
+  'proxy-password-file': 'LMS_PROXY_PASSWORD_FILE',
+  'no-proxy': 'LMS_NO_PROXY',
+  'proxy-ca': 'LMS_PROXY_CA_FILE',
 } as const;
 type Option = keyof typeof VARIABLES;
 
@@ -67,6 +76,13 @@ export function parseConfiguration(
     caSha256: caSha256.data,
     bootstrapTokenFile: optional('bootstrap-token-file'),
     name: name.data,
+    proxy: readProxyConfiguration({
+      url: optional('proxy'),
+      username: optional('proxy-user'),
+      passwordFile: optional('proxy-password-file'),
+      noProxy: optional('no-proxy'),
+      caFile: optional('proxy-ca'),
+    }),
   };
 }
 
@@ -85,6 +101,11 @@ function parseOptions(commandLine: readonly string[]) {
         name: text,
         advertise: text,
         'proxy-protocol': text,
+        proxy: text,
+        'proxy-user': text,
+        'proxy-password-file': text,
+        'no-proxy': text,
+        'proxy-ca': text,
       },
     }).values;
   } catch (thrown) {

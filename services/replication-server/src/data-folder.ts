@@ -5,6 +5,7 @@
  *     identity/             key, certificate, the manager's CA (mode 0600)
  *     assignments.json      the last that the manager said, for a start while it is away
  *     exports.json          exports under way or broken off: their points stay
+ *     proxy.json            the proxy to the manager that the Replication Settings name (mode 0600)
  *     fencing/<machine>     R11
  *     machines/<machine>/   one staging store each; .removed-…: of a removed machine, being deleted
  */
@@ -19,6 +20,7 @@ export interface DataFolder {
   readonly identityFolder: string;
   readonly assignmentsFile: string;
   readonly exportsFile: string;
+  readonly proxyFile: string;
   readonly fencingFolder: string;
   readonly machinesFolder: string;
   machineFolder(machineId: string): string;
@@ -43,6 +45,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     identityFolder: join(path, 'identity'),
     assignmentsFile: join(path, 'assignments.json'),
     exportsFile: join(path, 'exports.json'),
+    proxyFile: join(path, 'proxy.json'),
     fencingFolder: join(path, 'fencing'),
     machinesFolder,
     machineFolder: (machineId) => join(machinesFolder, machineId),

@@ -10,6 +10,7 @@ import { ReplicationServerApi } from '@lms/api';
 import { createBlockStreamListener } from '@lms/block-stream';
 import type { BlockStreamListener } from '@lms/block-stream';
 import { toLmsError } from '@lms/errors';
+import type { ProxySettings } from '@lms/proxy';
 import { HEALTHY, pause, unhealthy } from '@lms/service';
 import type { Health, Service } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
@@ -22,6 +23,8 @@ import { Assignments } from './manager/assignments.ts';
 import { keepCertificate } from './manager/certificate-renewal.ts';
 import { ExportHolds } from './manager/export-holds.ts';
 import type { LogUpload } from './manager/log-upload.ts';
+import { ManagerProxy } from './manager/manager-proxy.ts';
+import type { ProxyUse } from './manager/manager-proxy.ts';
 import { PointReports } from './manager/point-reports.ts';
 import { ensureIdentity } from './manager/server-identity.ts';
 import type { ServerIdentity } from './manager/server-identity.ts';
@@ -61,6 +64,7 @@ export class ReplicationServer implements Service {
   readonly #refusals = new Refusals();
   #folder: DataFolder | null = null;
   #running: Running | null = null;
+  #proxy: ManagerProxy | null = null;
   #managerProblem: string | null = 'the manager was not reached yet';
 
   constructor(configuration: Configuration, logger: Logger, logs: LogUpload) {
@@ -88,21 +92,44 @@ export class ReplicationServer implements Service {
   async start(signal: AbortSignal): Promise<void> {
     const folder = await openDataFolder(this.#configuration.dataFolder);
     this.#folder = folder;
-    const identity = await ensureIdentity(folder.identityFolder, this.#configuration, VERSION, signal);
+    const { proxy: installed, managerUrl } = this.#configuration;
+    const proxy = new ManagerProxy({ file: folder.proxyFile, installed, logger: this.#logger });
+    await proxy.load();
+    this.#proxy = proxy;
+    const identity = await ensureIdentity(folder.identityFolder, this.#configuration, VERSION, proxy.present, signal);
     const assignments = new Assignments(folder.assignmentsFile);
     await assignments.load();
-    const api = new ReplicationServerApi({
-      managerUrl: this.#configuration.managerUrl,
-      caPem: identity.caPem,
-      signAssertion: () => identity.signAssertion(),
-    });
+    const api = createApi(identity, managerUrl, proxy.present);
     const holds = await this.#loadHolds(folder);
     const replicas = await this.#createReplicas(folder, assignments, holds);
     const listener = await this.#listen(identity, replicas);
     const reports = this.#createReports(api, replicas, assignments);
     const tasks = this.#createTasks(api, replicas, reports, holds);
-    const loops = this.#startLoops({ folder, identity, assignments, api, replicas, listener, reports, tasks, holds });
+    const parts = { folder, identity, assignments, api, replicas, listener, reports, tasks, holds };
+    const loops = [...this.#startLoops(parts), proxy.run(this.#useOfProxy(identity, api), this.#stopping.signal)];
     this.#running = { api, replicas, reports, tasks, holds, listener, loops };
+  }
+
+  /**
+   * How the manager is to be reached, as it says itself; null: as installed. The way of before stays in use until the new one
+   * has led there once.
+   */
+  applyProxy(proxy: ProxySettings | null): void {
+    this.#proxy?.want(proxy);
+  }
+
+  #useOfProxy(identity: ServerIdentity, api: ReplicationServerApi): ProxyUse {
+    return {
+      attempt: async (proxy, signal) => {
+        const trial = createApi(identity, this.#configuration.managerUrl, proxy);
+        try {
+          await trial.authenticate(signal);
+        } finally {
+          await trial.close();
+        }
+      },
+      take: (proxy) => api.changeProxy(proxy),
+    };
   }
 
   async #loadHolds(folder: DataFolder): Promise<ExportHolds> {
@@ -295,4 +322,9 @@ export class ReplicationServer implements Service {
     this.#folder?.lock.release();
     this.#folder = null;
   }
+}
+
+function createApi(identity: ServerIdentity, managerUrl: string, proxy: ProxySettings | null): ReplicationServerApi {
+  const { caPem } = identity;
+  return new ReplicationServerApi({ managerUrl, caPem, signAssertion: () => identity.signAssertion(), proxy });
 }

@@ -20,6 +20,8 @@ import {
   renewalInstant,
 } from '@lms/identity';
 import { fsyncFolder } from '@lms/linux';
+import { ProxyError } from '@lms/proxy';
+import type { ProxySettings } from '@lms/proxy';
 import type { Configuration } from '../configuration.ts';
 import { replaceDurably } from '../durable-file.ts';
 
@@ -81,6 +83,7 @@ export async function ensureIdentity(
   folder: string,
   configuration: Configuration,
   version: string,
+  proxy: ProxySettings | null,
   signal: AbortSignal,
 ): Promise<ServerIdentity> {
   const known = await readIdentity(folder);
@@ -89,32 +92,40 @@ export async function ensureIdentity(
     const identity = new ServerIdentity(folder, known);
     const inForce = parseCertificate(known.certificatePem).validToDate > new Date();
     const hasToken = configuration.bootstrapTokenFile !== null;
-    if (inForce && (!hasToken || (await isAccepted(identity, configuration.managerUrl, signal)))) return identity;
+    if (inForce && (!hasToken || (await isAccepted(identity, configuration.managerUrl, proxy, signal))))
+      return identity;
     if (!hasToken) {
       throw new LmsError('UNAUTHENTICATED', `The certificate in ${folder} has run out`, {
         action: 'Start once with --bootstrap-token-file and a new token of the manager.',
       });
     }
   }
-  const files = await enrol(configuration, version, signal);
+  const files = await enrol(configuration, version, proxy, signal);
   await writeIdentity(folder, files);
   return new ServerIdentity(folder, files);
 }
 
 /** Whether the manager knows us. One that does not answer now is no reason to give an identity up. */
-async function isAccepted(identity: ServerIdentity, managerUrl: string, signal: AbortSignal): Promise<boolean> {
+async function isAccepted(
+  identity: ServerIdentity,
+  managerUrl: string,
+  proxy: ProxySettings | null,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { caPem } = identity;
   const api = new ReplicationServerApi({
     managerUrl,
     caPem,
     signAssertion: () => identity.signAssertion(),
     retries: 0,
+    proxy,
   });
   try {
     await api.assignments(null, 0, AbortSignal.any([signal, AbortSignal.timeout(ACCEPTANCE_TIMEOUT_MILLISECONDS)]));
     return true;
   } catch (thrown) {
-    return toLmsError(thrown).code !== 'UNAUTHENTICATED';
+    // It may be the proxy that does not accept us, which is not the manager's word.
+    return thrown instanceof ProxyError || toLmsError(thrown).code !== 'UNAUTHENTICATED';
   } finally {
     await api.close();
   }
@@ -144,13 +155,18 @@ function requireSameManager(folder: string, known: IdentityFiles, configuration:
   });
 }
 
-async function enrol(configuration: Configuration, version: string, signal: AbortSignal): Promise<IdentityFiles> {
+async function enrol(
+  configuration: Configuration,
+  version: string,
+  proxy: ProxySettings | null,
+  signal: AbortSignal,
+): Promise<IdentityFiles> {
   const token = await readToken(configuration.bootstrapTokenFile);
   const { managerUrl, name } = configuration;
-  const caPem = await fetchManagerCa(managerUrl, configuration.caSha256, signal);
+  const caPem = await fetchManagerCa(managerUrl, configuration.caSha256, signal, proxy);
   const privateKeyPem = await createPrivateKeyPem();
   const csrPem = await createCertificateRequest(privateKeyPem);
-  const answer = await enrolReplicationServer(managerUrl, caPem, { token, csrPem, name, version }, signal);
+  const answer = await enrolReplicationServer(managerUrl, caPem, { token, csrPem, name, version }, signal, proxy);
   return {
     name: answer.name,
     trustDomain: answer.trustDomain,
