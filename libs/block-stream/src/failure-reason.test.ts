@@ -36,9 +36,11 @@ test('what is known exactly goes before the code', () => {
   expect(failureReason(error)).toBe('CERTIFICATE_EXPIRED');
 });
 
-test('a proxy says why by a reason of its own', () => {
-  const of = (reason: string) =>
-    failureReason(new LmsError('UNAVAILABLE', 'proxy', { cause: Object.assign(new Error(reason), { reason }) }));
+test('a proxy says why by a reason of its own, whatever the way to it says', () => {
+  const of = (reason: string) => {
+    const cause = Object.assign(new Error(reason, { cause: systemError('ECONNREFUSED') }), { reason });
+    return failureReason(new LmsError('UNAVAILABLE', 'proxy', { cause }));
+  };
   expect(of('PROXY_AUTHENTICATION_REQUIRED')).toBe('PROXY_AUTHENTICATION_REQUIRED');
   expect(of('PROXY_SCHEME_UNSUPPORTED')).toBe('PROXY_FAILED');
 });

@@ -1,7 +1,8 @@
 /**
  * Why a connection of the block stream did not come about, or ended: one word of a closed list, made from whatever was
  * thrown. Both ends report it, and the diagnosis goes by it. What the kernel or TLS says stands deepest in the chain of
- * causes and is the most exact; an error frame of the other end comes as an `LmsError` with a code of its own.
+ * causes and is the most exact, except below a proxy's: that is about the way to the proxy. An error frame of the other
+ * end comes as an `LmsError` with a code of its own.
  */
 import type { ErrorCode, LmsError } from '@lms/errors';
 
@@ -71,6 +72,7 @@ export function failureReason(error: LmsError): FailureReason {
   let cause: unknown = error;
   for (let depth = 0; depth < MAXIMUM_DEPTH && typeof cause === 'object' && cause !== null; depth++) {
     found = reasonOf(cause) ?? found;
+    if (found?.startsWith('PROXY_') === true) return found;
     cause = (cause as Error).cause;
   }
   return found ?? BY_ERROR_CODE[error.code] ?? 'OTHER';

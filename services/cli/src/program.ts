@@ -2,6 +2,7 @@
 import { parseOutputFormat, productVersion, OUTPUT_FORMATS } from '@lms/command-line';
 import type { Interruption } from '@lms/command-line';
 import { Command, Option } from 'commander';
+import { addDiagnoseCommand } from './commands/diagnose.ts';
 import { addMachineCommands } from './commands/machine.ts';
 import { addManagerCommand } from './commands/manager.ts';
 import { addPointCommands } from './commands/point.ts';
@@ -32,6 +33,7 @@ export function createProgram(interruption: Interruption): Command {
   addStatusCommand(program, session);
   addTokenCommands(program, session);
   addMachineCommands(program, session);
+  addDiagnoseCommand(program, session);
   addPointCommands(program, session);
   addStagingCommands(program, session);
   return program;

@@ -15,6 +15,7 @@ import { startPeers, type Peers } from './peers/index.ts';
 import { addAgentRoutes } from './routes/agent.ts';
 import { addAnyoneRoutes } from './routes/anyone.ts';
 import { addImageRoutes } from './routes/operator-images.ts';
+import { addDiagnosisRoute } from './routes/operator-diagnosis.ts';
 import { addLogRoutes } from './routes/operator-logs.ts';
 import { addMachineRoutes } from './routes/operator-machines.ts';
 import { addPointRoutes } from './routes/operator-points.ts';
@@ -157,6 +158,7 @@ function addRoutes(application: Application, context: RouteContext): void {
   addStatusRoute(application, context);
   addTokenRoutes(application, context);
   addMachineRoutes(application, context);
+  addDiagnosisRoute(application, context);
   addRemovalRoutes(application, context);
   addPointRoutes(application, context);
   addImageRoutes(application, context);

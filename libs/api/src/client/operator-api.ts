@@ -2,6 +2,7 @@
 import type { ProxySettings } from '@lms/proxy';
 import {
   CreateTokenAnswer,
+  Diagnosis,
   InitiationReport,
   JoinToken,
   JoinTokenPage,
@@ -36,6 +37,8 @@ import {
   type DiskImageStart,
 } from './disk-image.ts';
 import { ManagerWay } from './manager-way.ts';
+
+const DIAGNOSIS_TIMEOUT_MILLISECONDS = 90_000;
 
 export interface OperatorOptions {
   readonly managerUrl: string;
@@ -99,6 +102,20 @@ export class OperatorApi {
   initiation(idOrName: string, signal: AbortSignal): Promise<InitiationReport> {
     const path = `${machinePath(idOrName)}/initiation`;
     return this.client.call({ method: 'GET', path, answer: InitiationReport, signal });
+  }
+
+  /** May take as long as a check of 1500 by the agent, unless `check` is false. */
+  diagnose(idOrName: string, check: boolean, signal: AbortSignal): Promise<Diagnosis> {
+    return this.client.call({
+      method: 'POST',
+      path: `${machinePath(idOrName)}/diagnosis`,
+      query: { check: String(check) },
+      answer: Diagnosis,
+      signal,
+      timeoutMilliseconds: DIAGNOSIS_TIMEOUT_MILLISECONDS,
+      // It changes nothing.
+      repeatable: true,
+    });
   }
 
   machineAction(

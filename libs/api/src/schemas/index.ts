@@ -1,6 +1,7 @@
 export * from './agent.ts';
 export * from './authority.ts';
 export * from './bandwidth.ts';
+export * from './diagnosis.ts';
 export * from './limits.ts';
 export * from './logs.ts';
 export * from './machine.ts';

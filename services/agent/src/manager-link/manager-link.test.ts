@@ -166,6 +166,10 @@ class ScriptedCore {
     return this.addresses[0] ?? null;
   }
 
+  get failedAddress(): EndpointAddress | null {
+    return this.address;
+  }
+
   update(addresses: readonly EndpointAddress[]): void {
     this.addresses = addresses;
   }

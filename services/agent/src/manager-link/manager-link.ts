@@ -48,7 +48,7 @@ export interface ManagerLinkParts {
   readonly privateKeyPem: string;
   readonly caPem: string;
   readonly replicator: Pick<Replicator, 'status' | 'createPoint' | 'rescan' | 'pause' | 'resume' | 'updateSettings'>;
-  readonly endpoint: Pick<BlockStreamEndpoint, 'address' | 'update'>;
+  readonly endpoint: Pick<BlockStreamEndpoint, 'address' | 'failedAddress' | 'update'>;
   readonly log: AgentLog;
   /** In memory (tmpfs). */
   readonly spoolFolder: string;
@@ -83,7 +83,7 @@ export class ManagerLink {
     this.#situation = new SituationReport({
       certificateExpiresAt: () => certificate.expiresAt,
       managerFailure: () => this.#contact.lastFailure,
-      address: () => parts.endpoint.address,
+      address: () => parts.endpoint.failedAddress,
     });
     const batches = { batchRecords: BATCH_RECORDS, batchBytes: BATCH_BYTES, intervalMilliseconds: UPLOAD_MILLISECONDS };
     this.#statistics = new Uploader({

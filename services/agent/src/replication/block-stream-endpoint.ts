@@ -46,6 +46,7 @@ export class BlockStreamEndpoint {
   #worked: EndpointAddress | null = null;
   /** The last that was connected to, while it has brought nothing. */
   #unproven: EndpointAddress | null = null;
+  #failed: EndpointAddress | null = null;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -54,6 +55,11 @@ export class BlockStreamEndpoint {
   /** What is connected to, or was tried last; null: none is known yet. */
   get address(): EndpointAddress | null {
     return this.#way?.address ?? this.#addresses[0] ?? null;
+  }
+
+  /** What the last failure was about: of several addresses that failed, the one that was tried first. */
+  get failedAddress(): EndpointAddress | null {
+    return this.#failed ?? this.address;
   }
 
   /** In the order to try. None keeps those of before, since they may go on well. */
@@ -72,15 +78,18 @@ export class BlockStreamEndpoint {
   async connect(signal: AbortSignal): Promise<FrameConnection> {
     await this.#addressKnown(signal);
     const failures: LmsError[] = [];
+    this.#failed = null;
     for (const address of this.#inOrder()) {
       // It was there when this call began.
       if (!this.#isNamed(address)) continue;
       try {
         const connection = await this.#connectTo(address, signal);
         if (failures.length > 0) this.#options.log(`connected by ${textOf(address)}: ${tell(failures)}`);
+        this.#failed = null;
         return connection;
       } catch (thrown) {
         if (signal.aborted) throw thrown;
+        this.#failed ??= address;
         failures.push(toLmsError(thrown));
       }
     }

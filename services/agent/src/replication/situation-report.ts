@@ -18,7 +18,7 @@ const MAXIMUM_SENTENCE_LENGTH = 500;
 export interface SituationParts {
   readonly certificateExpiresAt: () => Date;
   readonly managerFailure: () => AgentSituation['managerFailure'];
-  /** What is connected to, or was tried last. */
+  /** What the last failure was about. */
   readonly address: () => EndpointAddress | null;
   /** Default: the system's. */
   readonly resolve?: (host: string) => Promise<readonly string[]>;

@@ -25,6 +25,8 @@ import { decodeBody } from './request-body.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller;
+    /** IP address that it came from, behind the proxies that are believed. */
+    callerAddress: string;
   }
   interface FastifyContextConfig {
     /** Who may ask. */
@@ -77,6 +79,7 @@ export async function createApplication(options: ApplicationOptions): Promise<Ap
   application.setValidatorCompiler(validatorCompiler);
   application.setSerializerCompiler(serializerCompiler);
   application.decorateRequest('caller');
+  application.decorateRequest('callerAddress', '');
   await application.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -98,6 +101,7 @@ export async function createApplication(options: ApplicationOptions): Promise<Ap
     nameHttpSpan(request.method, url.replaceAll(/:(\w+)/g, '{$1}'));
     const now = performance.now();
     const address = clientAddress(request.raw, options.forwardedHops ?? DEFAULT_FORWARDED_HOPS);
+    request.callerAddress = address;
     // Before the credential is looked at: guessing one is limited too.
     if (config.access === 'anyone') limiter.take(callerKey({ kind: 'anyone' }, address), RATES.anyone, now);
     request.caller = await authentication.authenticate({

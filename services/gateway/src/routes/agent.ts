@@ -121,12 +121,12 @@ export function addAgentRoutes(application: Application, context: RouteContext):
       bodyLimit: MAXIMUM_BATCH_BODY_BYTES,
       schema: { summary: 'Statistics', body: AgentStatisticsBatch, response: answers(Empty) },
     },
-    async ({ caller, body, ip }) => {
+    async ({ caller, body, callerAddress }) => {
       const machineId = certifiedCaller(caller).id;
       await statistics.reportAgentStatistics({
         machineId,
         batch: body.batch.map(agentSample),
-        sourceAddress: ip,
+        sourceAddress: callerAddress,
         ...clockAhead(body.sentAt),
       });
       return {};

@@ -105,12 +105,12 @@ export function addAnyoneRoutes(application: Application, context: RouteContext)
           response: answers(AccessTokenAnswer),
         },
       },
-      async ({ body, ip }) => {
+      async ({ body, callerAddress }) => {
         const now = new Date();
         const { caPem, caSha256, trustDomain } = trust;
         const checker = { caPem, caSha256, trustDomain, replays, now };
         const asserted = await verifyAssertion(body.assertion, checker).catch(async (thrown: unknown) => {
-          await refusedCalls.tell(body.assertion, checker, toLmsError(thrown), ip);
+          await refusedCalls.tell(body.assertion, checker, toLmsError(thrown), callerAddress);
           throw thrown;
         });
         if (asserted.identity.kind !== kind) {
