@@ -29,6 +29,7 @@ import { CertificateHolder } from './manager-link/certificate-renewal.ts';
 import { observeReplication } from './replication/metrics.ts';
 import { beginPointTrace } from './replication/point-trace.ts';
 import { stayRemoved } from './removed-agent.ts';
+import { readTuning } from './tuning.ts';
 import type { Removal } from './state/removal.ts';
 import { runtimeId, traceInstanceName } from './state/runtime-names.ts';
 import type { StateFolder } from './state/state-folder.ts';
@@ -82,6 +83,7 @@ async function runWith(
     privateKeyPem,
     certificatePem: () => certificate.pem,
     log: (message) => log.logger.info(message),
+    ...readTuning(process.env),
   });
   const gate = new WriteGate();
   const replicator = new Replicator({

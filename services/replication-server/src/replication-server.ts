@@ -5,13 +5,11 @@
  * to the manager. Replication needs none of them: a manager that is away delays reports, never data. Stop, in order: no
  * new connections, sessions told to come back and their store call finished, stores closed, last reports tried, lock.
  */
-import { statfs } from 'node:fs/promises';
 import { ReplicationServerApi } from '@lms/api';
 import { createBlockStreamListener } from '@lms/block-stream';
 import type { BlockStreamListener } from '@lms/block-stream';
-import { toLmsError } from '@lms/errors';
 import type { ProxySettings } from '@lms/proxy';
-import { HEALTHY, pause, unhealthy } from '@lms/service';
+import { HEALTHY, unhealthy } from '@lms/service';
 import type { Health, Service } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
 import type { Configuration } from './configuration.ts';
@@ -26,12 +24,12 @@ import type { LogUpload } from './manager/log-upload.ts';
 import { ManagerProxy } from './manager/manager-proxy.ts';
 import type { ProxyUse } from './manager/manager-proxy.ts';
 import { PointReports } from './manager/point-reports.ts';
+import { keepReady } from './manager/ready-reports.ts';
 import { ensureIdentity } from './manager/server-identity.ts';
 import type { ServerIdentity } from './manager/server-identity.ts';
 import { StatisticsReports } from './manager/statistics.ts';
 import { Tasks } from './manager/tasks.ts';
 import { Refusals } from './refusals.ts';
-import { ownAddresses } from './own-addresses.ts';
 import { createReplicationObserver } from './replication-observer.ts';
 import { openMachineStore, stagingHasRoom } from './staging-area.ts';
 import { createStagingLocation } from './staging-location.ts';
@@ -40,7 +38,6 @@ import { systemClock } from './system-clock.ts';
 
 /** Reported to the manager and in enrolment. */
 export const VERSION = '0.1.0';
-const READY_EVERY_MILLISECONDS = 30_000;
 /** The last log lines and reports get this long at a stop. */
 const LAST_REPORTS_MILLISECONDS = 3_000;
 
@@ -271,37 +268,24 @@ export class ReplicationServer implements Service {
     return [
       follow,
       removal.run(signal),
-      this.#reportReady(api, folder, listener, signal),
+      this.#keepReady(api, folder, listener, signal),
       statistics.run(signal),
       this.#logs.run((batch, sendSignal) => api.logs(batch, sendSignal), signal),
       keepCertificate(identity, api, listener, this.#logger, signal),
     ];
   }
 
-  async #reportReady(
+  #keepReady(
     api: ReplicationServerApi,
     folder: DataFolder,
     listener: BlockStreamListener,
     signal: AbortSignal,
-  ) {
-    let waitMilliseconds = 0;
-    while (await pause(waitMilliseconds, signal)) {
-      try {
-        const space = await statfs(folder.path);
-        const freeBytes = space.bavail * space.bsize;
-        const { advertise } = this.#configuration;
-        const address = advertise?.host ?? listener.host;
-        const port = advertise?.port || listener.port;
-        const own = { interfaceAddresses: [...ownAddresses()], at: new Date().toISOString() };
-        await api.ready({ address, port, freeBytes, pid: process.pid, version: VERSION, ...own }, signal);
-        waitMilliseconds = READY_EVERY_MILLISECONDS;
-      } catch (thrown) {
-        if (waitMilliseconds !== 1_000 && !signal.aborted) {
-          this.#logger.warn({ reason: toLmsError(thrown).message }, 'ready report not taken yet');
-        }
-        waitMilliseconds = 1_000;
-      }
-    }
+  ): Promise<void> {
+    const { advertise } = this.#configuration;
+    const address = advertise?.host ?? listener.host;
+    const port = advertise?.port || listener.port;
+    const where = { address, port, version: VERSION };
+    return keepReady({ api, dataFolder: folder.path, where, logger: this.#logger }, signal);
   }
 
   async stop(): Promise<void> {
