@@ -18,6 +18,16 @@ export const SAME_CORES: SameCores = {
   cores: ['services/agent/src/core/', 'services/replication-server/src/core/', STORE],
   simulatedWorld: [`${STORE}simulated/`],
   replaced: [
+    ...[
+      ['change-tracker.ts', 'ChangeTracker'],
+      ['disk-map.ts', 'DiskMap'],
+      ['status.ts', 'DEFAULT_SETTINGS'],
+    ].map(([file, name]) => ({
+      path: `services/agent/src/core/${file}`,
+      name: name as string,
+      reason:
+        'lms-agent bandwidth tracks with the core and replicates nothing; the simulation has them within the core',
+    })),
     {
       path: `${STORE}space/space-floor.ts`,
       name: 'SpaceFloor',

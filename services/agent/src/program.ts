@@ -10,6 +10,7 @@ import {
 } from '@lms/command-line';
 import type { Interruption, OutputFormat, Result } from '@lms/command-line';
 import { Command, Option } from 'commander';
+import { addBandwidthCommand } from './commands/bandwidth-options.ts';
 import { runEnrol } from './commands/enrol.ts';
 import type { EnrolOptions } from './commands/enrol.ts';
 import { runAgent } from './commands/run.ts';
@@ -53,6 +54,7 @@ export function createProgram(interruption: Interruption): Command {
     .description('how replication goes')
     .requiredOption(...STATE_DIR)
     .action(async ({ stateDir }: StateOptions) => print(await runStatus(stateDir)));
+  addBandwidthCommand(program, interruption, print);
   program
     .command('uninstall')
     .description('end tracking and remove everything of this agent; safe to repeat')

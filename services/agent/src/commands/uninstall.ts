@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { withExit } from '@lms/command-line';
 import type { Result } from '@lms/command-line';
+import { removeLeftInstances } from '../bandwidth/own-instance.ts';
 import { removeRuntimeFolder, removeTraceInstance } from '../kernel/index.ts';
 import { runtimeId, traceInstanceName } from '../state/runtime-names.ts';
 import { StateFolder } from '../state/state-folder.ts';
@@ -15,6 +16,7 @@ export async function runUninstall(stateDir: string): Promise<Result> {
   const lock = existsSync(state.path) ? state.lock() : null;
   const removed: string[] = [];
   try {
+    removed.push(...removeLeftInstances());
     removed.push(...removeTraceInstance(traceInstanceName(state.path)));
     removed.push(...(await removeRuntimeFolder(runtimeId(state.path))));
     removed.push(...(await state.remove()));

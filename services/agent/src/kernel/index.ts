@@ -1,10 +1,11 @@
 /** The real kernel behind the ports of the agent's core (`../core/ports.ts`). */
-export { openSourceDisks } from './disk/open-source-disks.ts';
+export { openSourceDisks, openUnidentifiedDisks } from './disk/open-source-disks.ts';
 export type { KnownDisk } from './disk/open-source-disks.ts';
 export type { OpenSourceDisk } from './disk/source-disk.ts';
 export { openTraceInstance } from './trace/trace-instance.ts';
 export type { TraceInstanceOptions } from './trace/trace-instance.ts';
-export { removeTraceInstance } from './trace/instance-folder.ts';
+export { removeTraceInstance, traceInstanceNames } from './trace/instance-folder.ts';
+export { countMountedFileSystems } from './freeze/mounted-file-systems.ts';
 export { openFreezer } from './freeze/freezer.ts';
 export type { KernelFreezer } from './freeze/freezer.ts';
 export { openRuntimeMemory } from './runtime/runtime-memory.ts';

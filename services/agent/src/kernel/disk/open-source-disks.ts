@@ -44,6 +44,19 @@ export async function openSourceDisks(
   }
 }
 
+/**
+ * For measurements, which need no identity: an agent that replicates the same disks would take the question for a loss (R2).
+ * The disk's path stands where its identity would.
+ */
+export async function openUnidentifiedDisks(paths: readonly string[]): Promise<OpenSourceDisk[]> {
+  const known = paths.map((path): KnownDisk => {
+    const facts = inspectDevice(path);
+    const { deviceNumber, sizeBytes } = facts;
+    return { diskId: path, deviceNumber, sizeBytes, generation: diskGeneration(facts, readBootId()) };
+  });
+  return openSourceDisks(paths, known);
+}
+
 /** Facts of the device at this path; throws its refusal. */
 export function inspectDevice(path: string): DiskFacts {
   const deviceNumber = blockDeviceNumber(path);

@@ -142,6 +142,13 @@ export function removeTraceInstance(name: string): string[] {
   return removed;
 }
 
+/** Of this product's instances, whoever made them; none where tracefs is not mounted. */
+export function traceInstanceNames(): string[] {
+  const tracefs = mountedTracefs();
+  if (tracefs === null) return [];
+  return readdirSync(join(tracefs, 'instances')).filter((name) => NAME_PATTERN.test(name));
+}
+
 /** The kernel's object, not its name: another instance of the same name has another number. */
 export function instanceIdentity(folder: string): bigint {
   return statSync(folder, { bigint: true }).ino;
