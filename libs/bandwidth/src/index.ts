@@ -1,0 +1,2 @@
+export * from './bandwidth-limiter.ts';
+export * from './schedule.ts';
