@@ -51,6 +51,7 @@ export class BandwidthLimiter {
   readonly #bucket: TokenBucket;
   #bandwidth: Bandwidth = UNLIMITED;
   #limitBitsPerSecond: number | null = null;
+  #untilMilliseconds: number | null = null;
   #minute = Number.NaN;
   #serving = false;
   #changed = new AbortController();
@@ -68,8 +69,7 @@ export class BandwidthLimiter {
   }
 
   inForce(): LimitInForce {
-    const untilMilliseconds = nextChange(this.#bandwidth, this.#clock.wallMicroseconds() / 1000);
-    return { limitBitsPerSecond: this.#limit(), untilMilliseconds };
+    return { limitBitsPerSecond: this.#limit(), untilMilliseconds: this.#untilMilliseconds };
   }
 
   share(): BandwidthShare {
@@ -136,6 +136,7 @@ export class BandwidthLimiter {
     const limit = limitAt(this.#bandwidth, wallMicroseconds / 1000);
     if (limit !== null) this.#bucket.setRate(limit / 8, this.#clock.monotonicMilliseconds());
     this.#limitBitsPerSecond = limit;
+    this.#untilMilliseconds = nextChange(this.#bandwidth, wallMicroseconds / 1000);
     return limit;
   }
 }

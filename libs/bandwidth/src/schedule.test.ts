@@ -74,6 +74,11 @@ test('the next change is when another limit holds, not merely another row', () =
   expect(nextChange(weekly, at('2026-11-28T00:00:00+01:00'))).toBe(at('2026-12-04T00:00:00+01:00'));
   const always = { ...OFFICE_HOURS, limitBitsPerSecond: 10_000_000 };
   expect(nextChange(always, at('2026-11-27T12:00:00+01:00'))).toBe(null);
+  const [office] = OFFICE_HOURS.schedule;
+  if (office === undefined) throw new Error('no row');
+  const evening: Bandwidth = { ...OFFICE_HOURS, schedule: [{ ...office, to: '24:00' }] };
+  expect(limitAt(evening, at('2026-11-27T23:59:59+01:00'))).toBe(10_000_000);
+  expect(nextChange(evening, at('2026-11-27T12:00:00+01:00'))).toBe(at('2026-11-28T00:00:00+01:00'));
   expect(nextChange({ ...always, schedule: [] }, at('2026-11-27T12:00:00+01:00'))).toBe(null);
 });
 

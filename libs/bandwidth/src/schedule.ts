@@ -31,11 +31,11 @@ export function nextChange(bandwidth: Bandwidth, epochMilliseconds: number): num
 function instantsOfChange(bandwidth: Bandwidth, epochMilliseconds: number): readonly number[] {
   if (bandwidth.schedule.length === 0) return [];
   const today = zoned(bandwidth, epochMilliseconds).toPlainDate();
-  const times = new Set(bandwidth.schedule.flatMap(({ from, to }) => [from, to]));
+  const times = new Set(bandwidth.schedule.flatMap(({ from, to }) => [from, to].map(minutesOf)));
   const instants: number[] = [];
   for (let days = 0; days <= DAYS_LOOKED_AHEAD; days += 1) {
-    for (const time of times) {
-      const local = today.add({ days }).toPlainDateTime(time);
+    for (const minutes of times) {
+      const local = today.add({ days }).toPlainDateTime().add({ minutes });
       for (const disambiguation of ['earlier', 'later'] as const) {
         instants.push(local.toZonedDateTime(bandwidth.timeZone, { disambiguation }).epochMilliseconds);
       }

@@ -7,6 +7,7 @@ export * from './validate.ts';
 export * from './violation.ts';
 export * from './failure-reason.ts';
 export * from './wire-format.ts';
+export * from './pacer.ts';
 export * from './tls-connection.ts';
 export * from './tls-client.ts';
 export * from './peer-identity.ts';

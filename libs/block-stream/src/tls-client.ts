@@ -15,6 +15,8 @@ import type { ConnectionOptions } from './tls-connection.ts';
 
 export const TLS_CIPHER = 'TLS_AES_256_GCM_SHA384';
 const CONNECT_TIMEOUT_MILLISECONDS = 15_000;
+/** Our part of a handshake with two certificates of the manager: it cannot wait, so it is counted afterwards. */
+const HANDSHAKE_SENT_BYTES = 2 * 1024;
 
 export interface ConnectOptions extends ConnectionOptions {
   readonly host: string;
@@ -64,6 +66,7 @@ export async function connectBlockStream(options: ConnectOptions): Promise<TlsFr
       throw await refuseServer(socket, peer, nameProblem, options);
     }
     requireProtocol(socket, peer);
+    options.sendPacer?.charge(HANDSHAKE_SENT_BYTES);
     return new TlsFrameConnection(socket, peer, options);
   } catch (thrown) {
     // It still has a word to carry, and closes by itself.

@@ -20,6 +20,10 @@ import { because } from './failure-reason.ts';
 import { encodeFrame } from './codec.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 import type { DecodedFrame } from './frame-decoder.ts';
+import { PacedReading } from './paced-reading.ts';
+import { writePaced } from './paced-write.ts';
+import { UNPACED } from './pacer.ts';
+import type { Pacer } from './pacer.ts';
 
 /** A silent end sends something this often, so that the other can tell "idle" from "gone". */
 export const HEARTBEAT_MILLISECONDS = 10_000;
@@ -35,21 +39,25 @@ export interface ConnectionOptions {
   readonly heartbeatMilliseconds?: number;
   /** Default 30,000. */
   readonly silenceLimitMilliseconds?: number;
+  /** Makes what we send wait. Default: nothing waits. */
+  readonly sendPacer?: Pacer;
+  /** Makes what the peer sends wait, from its second frame on. Default: nothing waits. */
+  readonly receivePacer?: Pacer;
+  /** Of the TCP connection, TLS included; to be given with `receivePacer`. Default: what TLS says, without its own part. */
+  readonly arrivedBytes?: () => number;
 }
 
-export interface ConnectionCounters {
-  /** Bytes on the wire, TLS included. */
-  bytesReceived(): number;
-  bytesSent(): number;
-}
-
-export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
+export class TlsFrameConnection implements FrameConnection {
   readonly #socket: TLSSocket;
   readonly #peer: string;
   readonly #decoder = new FrameDecoder();
   readonly #timer: NodeJS.Timeout;
   readonly #silenceLimitMilliseconds: number;
   readonly #heartbeatMilliseconds: number;
+  readonly #sendPacer: Pacer;
+  readonly #reading: PacedReading;
+  /** Ends what waits for a pacer. */
+  readonly #over = new AbortController();
   #ready: DecodedFrame | null = null;
   /** The frame that `receive` returned last: its buffer goes back at the next call, unless it is held. */
   #lent: DecodedFrame | null = null;
@@ -70,6 +78,11 @@ export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
     this.#peer = peer;
     this.#heartbeatMilliseconds = options.heartbeatMilliseconds ?? HEARTBEAT_MILLISECONDS;
     this.#silenceLimitMilliseconds = options.silenceLimitMilliseconds ?? SILENCE_LIMIT_MILLISECONDS;
+    this.#sendPacer = options.sendPacer ?? UNPACED;
+    const arrivedBytes = options.arrivedBytes ?? (() => socket.bytesRead);
+    this.#reading = new PacedReading(options.receivePacer ?? UNPACED, arrivedBytes, this.#over.signal, () =>
+      this.#pump(),
+    );
     socket.setNoDelay(true);
     socket.on('readable', this.#pump);
     socket.once('end', this.#onEnd);
@@ -77,14 +90,6 @@ export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
     socket.once('close', this.#onClose);
     this.#timer = setInterval(this.#beat, Math.min(this.#heartbeatMilliseconds, this.#silenceLimitMilliseconds) / 2);
     this.#timer.unref();
-  }
-
-  bytesReceived(): number {
-    return this.#socket.bytesRead;
-  }
-
-  bytesSent(): number {
-    return this.#socket.bytesWritten;
   }
 
   send(frame: Frame): Promise<void> {
@@ -101,7 +106,16 @@ export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
     this.#sentAt = performance.now();
   };
 
-  #write(parts: readonly Uint8Array[]): Promise<void> {
+  async #write(parts: readonly Uint8Array[]): Promise<void> {
+    if (this.#sendPacer.quantumBytes() === null) return this.#writeAtOnce(parts);
+    try {
+      await writePaced(this.#socket, parts, this.#sendPacer, this.#over.signal);
+    } catch (thrown) {
+      throw this.#failure ?? this.#broken(thrown as Error);
+    }
+  }
+
+  #writeAtOnce(parts: readonly Uint8Array[]): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== null) {
         reject(this.#failure);
@@ -150,8 +164,10 @@ export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
         const decoded = this.#decoder.next();
         if (decoded !== null) {
           this.#ready = decoded;
+          this.#reading.firstFrameRead();
           break;
         }
+        if (!this.#reading.mayRead()) break;
         const chunk = this.#socket.read() as Uint8Array | null;
         if (chunk === null) break;
         this.#heardAt = performance.now();
@@ -207,6 +223,7 @@ export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
 
   #fail(error: LmsError): void {
     this.#failure ??= error;
+    this.#over.abort(this.#failure);
     clearInterval(this.#timer);
     this.#socket.destroy();
     const waiting = this.#waiting;
@@ -216,6 +233,7 @@ export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
 
   readonly #beat = (): void => {
     const now = performance.now();
+    if (this.#reading.isWaiting) this.#heardAt = now;
     if (this.#waiting !== null && now - this.#heardAt > this.#silenceLimitMilliseconds) {
       const seconds = Math.round(this.#silenceLimitMilliseconds / 1000);
       this.#fail(
@@ -239,6 +257,7 @@ export class TlsFrameConnection implements FrameConnection, ConnectionCounters {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#failure ??= new LmsError('CANCELLED', `The connection to ${this.#peer} was closed`);
+    this.#over.abort(this.#failure);
     const waiting = this.#waiting;
     this.#waiting = null;
     waiting?.reject(this.#failure);

@@ -18,6 +18,7 @@ import { claimedMachine, identifyMachine } from './peer-identity.ts';
 import { readProxiedSource } from './proxied-source.ts';
 import { SOCKET_BUFFER_BYTES, TlsFrameConnection } from './tls-connection.ts';
 import type { ConnectionOptions } from './tls-connection.ts';
+import type { Pacer } from './pacer.ts';
 import { TLS_CIPHER } from './tls-client.ts';
 
 /** A handshake takes a few milliseconds; a slow network some hundred. */
@@ -48,6 +49,8 @@ export interface ListenerOptions extends ListenerCertificates, ConnectionOptions
   readonly onConnection: (connection: TlsFrameConnection, peer: BlockStreamPeer) => void;
   /** `claimed`: the machine that the client said to be, by its server name; null: it did not come that far. */
   readonly onRefused?: (error: LmsError, address: string, claimed: string | null) => void;
+  /** A share of the limit for each connection, of what it receives. Default: nothing waits. */
+  readonly receiveShare?: () => Pacer;
   /** Default 10,000. */
   readonly handshakeTimeoutMilliseconds?: number;
   /** Default 64. */
@@ -70,6 +73,8 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
   const open = new Set<Socket>();
   /** Where a connection came from, by the router's end of it. */
   const sources = new Map<string, string>();
+  /** TCP below TLS, by its other end: only it knows what was on the wire. */
+  const wires = new Map<string, Socket>();
   const addressOf = (socket: Socket): string => sources.get(peerOf(socket)) ?? peerOf(socket);
   const refused = (thrown: unknown, address: string, claimed: string | null = null): void =>
     options.onRefused?.(toLmsError(thrown, 'Block-stream handshake'), address, claimed);
@@ -92,7 +97,12 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
   });
   tls.on('secureConnection', (socket: TLSSocket) => {
     const address = addressOf(socket);
-    const connection = new TlsFrameConnection(socket, address, options);
+    const wire = wires.get(peerOf(socket));
+    const connection = new TlsFrameConnection(socket, address, {
+      ...options,
+      ...(options.receiveShare !== undefined && { receivePacer: options.receiveShare() }),
+      ...(wire !== undefined && { arrivedBytes: () => wire.bytesRead }),
+    });
     let machineId: string;
     try {
       machineId = identifyMachine(socket, options.trustDomain);
@@ -115,8 +125,10 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
       open.add(socket);
       handshaking.add(socket);
       const peer = peerOf(socket);
+      wires.set(peer, socket);
       socket.once('close', () => {
         sources.delete(peer);
+        wires.delete(peer);
         open.delete(socket);
         handshaking.delete(socket);
       });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { JoinTokenSecret } from './authority.ts';
+import { Bandwidth } from './bandwidth.ts';
 import {
   MAXIMUM_BLOCK_STREAM_ALTERNATIVES,
   MAXIMUM_DISKS,
@@ -68,7 +69,8 @@ export const HeartbeatAnswer = z.object({
   blockStream: BlockStreamAddress.nullable(),
   /** Other addresses of it, in the order to try them. Managers of before name none, and agents of before read none. */
   blockStreamAlternatives: z.array(BlockStreamAddress).max(MAXIMUM_BLOCK_STREAM_ALTERNATIVES).default([]),
-  settings: MachineSettings,
+  /** Managers of before know no limit. */
+  settings: MachineSettings.extend({ bandwidth: Bandwidth.optional() }),
   desired: z.object({ paused: z.boolean() }),
   heartbeatSeconds: z.number().positive(),
 });
@@ -155,6 +157,8 @@ export const AgentStatistics = z.strictObject({
   residentBytes: Count,
   cpuSeconds: z.number().nonnegative(),
   situation: AgentSituation.optional(),
+  /** Of what the agent sends on 1500, as it holds now; null: none. Agents of before have none and say nothing. */
+  bandwidthLimitBitsPerSecond: Count.nullish(),
 });
 export type AgentStatistics = z.infer<typeof AgentStatistics>;
 export const AgentStatisticsBatch = z.strictObject({

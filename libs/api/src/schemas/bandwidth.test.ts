@@ -25,12 +25,14 @@ test('a time zone is one that this machine knows by name', () => {
 test('a row names days once, and times of one day', () => {
   expect(accepted({ ...UNLIMITED, schedule: [row] })).toBe(true);
   expect(accepted({ ...UNLIMITED, schedule: [{ ...row, from: '22:00', to: '06:00' }] })).toBe(true);
+  expect(accepted({ ...UNLIMITED, schedule: [{ ...row, to: '24:00' }] })).toBe(true);
   const broken = [
     { days: [] },
     { days: ['monday', 'monday'] },
     { days: ['Monday'] },
     { from: '8:00' },
-    { to: '24:00' },
+    { from: '24:00' },
+    { to: '24:01' },
   ];
   for (const change of broken) expect(accepted({ ...UNLIMITED, schedule: [{ ...row, ...change }] })).toBe(false);
 });

@@ -25,6 +25,12 @@ export const LimitBitsPerSecond = z
   .nullable();
 
 const TimeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day from 00:00 to 23:59');
+const EndTime = z
+  .string()
+  .regex(
+    /^(([01]\d|2[0-3]):[0-5]\d|24:00)$/,
+    'must be a time of day from 00:00 to 23:59, or 24:00 for the end of the day',
+  );
 
 export const BandwidthRow = z.strictObject({
   /** On which the row begins. */
@@ -34,8 +40,8 @@ export const BandwidthRow = z.strictObject({
     .max(7)
     .refine((days) => new Set(days).size === days.length, 'names one day twice'),
   from: TimeOfDay,
-  /** Not included. At or before `from`: on the day after, so 00:00 is midnight and the same as `from` is a whole day. */
-  to: TimeOfDay,
+  /** Not included. At or before `from`: on the day after, so the same as `from` is a whole day. */
+  to: EndTime,
   limitBitsPerSecond: LimitBitsPerSecond,
 });
 export type BandwidthRow = z.infer<typeof BandwidthRow>;

@@ -86,6 +86,8 @@ export const SeriesSample = z.object({
   residentBytes: Count.nullable(),
   cpuSeconds: z.number().nullable(),
   trackerLosses: Count.nullable(),
+  /** Null: none, or an agent that does not tell. */
+  bandwidthLimitBitsPerSecond: Count.nullable(),
 });
 export const SeriesQuery = z.strictObject({
   since: Instant.optional(),

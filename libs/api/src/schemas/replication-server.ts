@@ -7,6 +7,7 @@ import {
   MAXIMUM_REFUSALS,
   MAXIMUM_STATISTICS_BATCH,
 } from './limits.ts';
+import { Bandwidth } from './bandwidth.ts';
 import { RetentionRow } from './machine.ts';
 import { VerifyReport } from './operation.ts';
 import { CheckpointId, PointReport } from './point.ts';
@@ -76,6 +77,8 @@ export const AssignmentsAnswer = z.object({
   removedMachineIds: z.array(MachineId).default([]),
   /** All that are not done: a task stays listed until its result has come. */
   tasks: z.array(ReplicationTask),
+  /** Managers of before know no limit. */
+  settings: z.object({ bandwidth: Bandwidth }).optional(),
 });
 export type AssignmentsAnswer = z.infer<typeof AssignmentsAnswer>;
 
@@ -123,6 +126,8 @@ export const ReplicationServerStatistics = z.strictObject({
   residentBytes: Count,
   cpuSeconds: z.number().nonnegative(),
   refusals: z.array(Refusal).max(MAXIMUM_REFUSALS).default([]),
+  /** Of all that this server receives on 1500, as it holds now; null: none. Servers of before say nothing. */
+  bandwidthLimitBitsPerSecond: Count.nullish(),
 });
 export type ReplicationServerStatistics = z.input<typeof ReplicationServerStatistics>;
 export const ReplicationServerStatisticsBatch = z.strictObject({
