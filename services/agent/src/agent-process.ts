@@ -9,6 +9,7 @@
  * that was removed from the manager ends in the same order, and then only waits (`removed-agent.ts`).
  */
 import { randomUUID } from 'node:crypto';
+import { BandwidthLimiter } from '@lms/bandwidth';
 import { productVersion } from '@lms/command-line';
 import { BACKGROUND_PRIORITY, setProcessPriority } from '@lms/linux';
 import { Replicator } from './core/index.ts';
@@ -78,12 +79,14 @@ async function runWith(
   setProcessPriority(BACKGROUND_PRIORITY);
 
   const certificate = new CertificateHolder(certificatePem);
+  const bandwidth = new BandwidthLimiter(systemClock);
   const endpoint = new BlockStreamEndpoint({
     caPem,
     privateKeyPem,
     certificatePem: () => certificate.pem,
     log: (message) => log.logger.info(message),
     ...readTuning(process.env),
+    sendPacer: bandwidth.share(),
   });
   const gate = new WriteGate();
   const replicator = new Replicator({
@@ -103,7 +106,7 @@ async function runWith(
       frozen: (isFrozen) => log.hold(isFrozen),
     },
   });
-  observeReplication(() => replicator.status());
+  observeReplication(() => replicator.status(), bandwidth);
   const link = new ManagerLink({
     identity,
     state,
@@ -113,6 +116,7 @@ async function runWith(
     caPem,
     replicator,
     endpoint,
+    bandwidth,
     log,
     spoolFolder: runtimeFolder(id),
   });

@@ -18,6 +18,11 @@ export const RunningStatus = z.object({
   detail: z.string().nullable(),
   connected: z.boolean(),
   blockStream: z.string().nullable(),
+  /** Of what is sent on 1500, as it holds now, and until when; missing: an agent that knows no limit. */
+  bandwidth: z
+    .object({ limitBitsPerSecond: z.number().nullable(), until: z.string().nullable() })
+    .nullable()
+    .default(null),
   freezing: z.enum(['on', 'off', 'off-after-failures']),
   certificateExpiresAt: z.string(),
   manager: z.object({ lastContactAt: z.string().nullable(), failure: z.string().nullable() }),
@@ -79,6 +84,7 @@ export function statusResult({ stateDir, identity, pid, running, removal }: Stat
     detail: removal === null ? (now?.detail ?? null) : describeRemoval(removal, stateDir),
     connected: removal === null && (now?.connected ?? false),
     blockStream: now?.blockStream ?? null,
+    bandwidth: now?.bandwidth ?? null,
     freezing: now?.freezing ?? null,
     certificateExpiresAt: now?.certificateExpiresAt ?? null,
     manager: now?.manager ?? null,
@@ -98,6 +104,7 @@ interface StatusValue extends Pick<AgentIdentity, 'machineId' | 'name' | 'manage
   readonly detail: string | null;
   readonly connected: boolean;
   readonly blockStream: string | null;
+  readonly bandwidth: RunningStatus['bandwidth'];
   readonly manager: RunningStatus['manager'] | null;
   readonly lastPoint: RunningStatus['lastPoint'];
   readonly disks: readonly {
@@ -121,6 +128,7 @@ function statusTable(value: StatusValue): string {
         ? 'not assigned yet'
         : `${value.blockStream}, ${value.connected ? 'connected' : 'not connected'}`,
     ],
+    ['bandwidth limit', bandwidthText(value.bandwidth)],
     ['manager', `${value.managerUrl}, last contact ${formatOptional(value.manager?.lastContactAt ?? null)}`],
     [
       'last point',
@@ -142,4 +150,11 @@ function statusTable(value: StatusValue): string {
     ]),
   );
   return `${formatFields(fields)}\n\n${disks}`;
+}
+
+function bandwidthText(bandwidth: RunningStatus['bandwidth']): string {
+  if (bandwidth === null) return formatOptional(null);
+  const { limitBitsPerSecond, until } = bandwidth;
+  const limit = limitBitsPerSecond === null ? 'none' : `${limitBitsPerSecond / 1_000_000} Mbit/s`;
+  return until === null ? limit : `${limit}, until ${until}`;
 }

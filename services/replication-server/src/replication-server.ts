@@ -6,6 +6,8 @@
  * new connections, sessions told to come back and their store call finished, stores closed, last reports tried, lock.
  */
 import { ReplicationServerApi } from '@lms/api';
+import type { Bandwidth } from '@lms/api';
+import { BandwidthLimiter } from '@lms/bandwidth';
 import { createBlockStreamListener } from '@lms/block-stream';
 import type { BlockStreamListener } from '@lms/block-stream';
 import type { ProxySettings } from '@lms/proxy';
@@ -57,6 +59,8 @@ export class ReplicationServer implements Service {
   readonly #configuration: Configuration;
   readonly #logger: Logger;
   readonly #logs: LogUpload;
+  /** Of all that comes in on 1500. */
+  readonly #bandwidth = new BandwidthLimiter(systemClock);
   readonly #stopping = new AbortController();
   readonly #refusals = new Refusals();
   #folder: DataFolder | null = null;
@@ -97,6 +101,7 @@ export class ReplicationServer implements Service {
     const assignments = new Assignments(folder.assignmentsFile);
     await assignments.load();
     const api = createApi(identity, managerUrl, proxy.present);
+    this.#bandwidth.update(assignments.bandwidth);
     const holds = await this.#loadHolds(folder);
     const replicas = await this.#createReplicas(folder, assignments, holds);
     const listener = await this.#listen(identity, replicas);
@@ -168,6 +173,7 @@ export class ReplicationServer implements Service {
       cert: identity.certificatePem,
       trustDomain: identity.trustDomain,
       proxyProtocol: this.#configuration.proxyProtocol,
+      receiveShare: () => this.#bandwidth.share(),
       onConnection: (connection, peer) => {
         this.#logger.info({ ...peer }, 'agent connected');
         void replicas.serve(peer.machineId, connection);
@@ -177,6 +183,13 @@ export class ReplicationServer implements Service {
         this.#logger.warn({ address, code: error.code, reason: error.message }, 'block-stream connection refused');
       },
     });
+  }
+
+  #limit(bandwidth: Bandwidth): void {
+    const before = this.#bandwidth.inForce().limitBitsPerSecond;
+    this.#bandwidth.update(bandwidth);
+    const { limitBitsPerSecond } = this.#bandwidth.inForce();
+    if (limitBitsPerSecond !== before) this.#logger.info({ limitBitsPerSecond }, 'another bandwidth limit holds');
   }
 
   #createReports(api: ReplicationServerApi, replicas: MachineReplicas, assignments: Assignments): PointReports {
@@ -239,6 +252,7 @@ export class ReplicationServer implements Service {
       api,
       {
         onMachines: async (added, removed) => {
+          this.#limit(assignments.bandwidth);
           await removal.take(removed);
           await replicas.closeUnassigned(removal.waiting);
           // Making the replica known is what its statistics, and so its initiation steps, begin with.
@@ -263,6 +277,7 @@ export class ReplicationServer implements Service {
       dataFolder: folder.path,
       replicas: () => replicas.all(),
       refusals: (machineId) => this.#refusals.of(machineId),
+      bandwidthLimitBitsPerSecond: () => this.#bandwidth.inForce().limitBitsPerSecond,
       send: (batch, sendSignal) => api.statistics(batch, sendSignal),
     });
     return [

@@ -104,5 +104,6 @@ function seriesSample(sample: AgentSample, lagSeconds: number | undefined): Seri
     residentBytes: sample.residentBytes,
     cpuSeconds: sample.cpuSeconds,
     trackerLosses: sample.trackerLosses,
+    bandwidthLimitBitsPerSecond: sample.bandwidthLimitBitsPerSecond,
   };
 }

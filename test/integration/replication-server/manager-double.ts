@@ -18,7 +18,13 @@ import {
   ReplicationServerStatisticsBatch,
   TaskResult,
 } from '@lms/api';
-import type { AssignedMachine, LogRecord, ReplicationServerStatistics, ReplicationTask } from '@lms/api';
+import type {
+  AssignedMachine,
+  AssignmentsAnswer,
+  LogRecord,
+  ReplicationServerStatistics,
+  ReplicationTask,
+} from '@lms/api';
 import {
   CertificateAuthority,
   ReplayCache,
@@ -54,6 +60,7 @@ export class ManagerDouble implements AsyncDisposable {
   #machines: readonly AssignedMachine[] = [];
   #tasks: readonly ReplicationTask[] = [];
   #removed: readonly string[] = [];
+  #settings: AssignmentsAnswer['settings'];
   #revision = 1;
 
   private constructor(authority: CertificateAuthority, server: Server) {
@@ -91,6 +98,12 @@ export class ManagerDouble implements AsyncDisposable {
     this.#machines = machines;
     this.#removed = removedMachineIds;
     this.#tasks = tasks;
+    this.#revision += 1;
+  }
+
+  /** Of the replication server itself. */
+  set(settings: AssignmentsAnswer['settings']): void {
+    this.#settings = settings;
     this.#revision += 1;
   }
 
@@ -166,8 +179,13 @@ export class ManagerDouble implements AsyncDisposable {
         () => `${this.#revision}.0` !== revision || !this.#server.listening || performance.now() > waitedUntil,
       );
     }
-    const removedMachineIds = this.#removed;
-    return { revision: `${this.#revision}.0`, machines: this.#machines, removedMachineIds, tasks: this.#tasks };
+    return {
+      revision: `${this.#revision}.0`,
+      machines: this.#machines,
+      removedMachineIds: this.#removed,
+      tasks: this.#tasks,
+      settings: this.#settings,
+    };
   }
 
   #export(path: string, request: IncomingMessage, body: Buffer): unknown {

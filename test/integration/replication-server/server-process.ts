@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { BLOCK_SIZE_BYTES, blockStreamServerName, connectBlockStream, createDigester } from '@lms/block-stream';
-import type { Frame, HelloAnswerFrame, HelloFrame, TlsFrameConnection } from '@lms/block-stream';
+import type { Frame, HelloAnswerFrame, HelloFrame, Pacer, TlsFrameConnection } from '@lms/block-stream';
 import { createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
 import { until } from '../harness/until.ts';
 import { BOOTSTRAP_TOKEN } from './manager-double.ts';
@@ -107,6 +107,7 @@ export async function connectAgent(
   machineId: string,
   port: number,
   overrides: Partial<HelloFrame> = {},
+  sendPacer?: Pacer,
 ): Promise<TestAgent> {
   const key = await createPrivateKeyPem();
   const connection = await connectBlockStream({
@@ -117,6 +118,7 @@ export async function connectAgent(
     key,
     cert: await manager.authority.issueMachine(await createCertificateRequest(key), machineId),
     signal: new AbortController().signal,
+    ...(sendPacer !== undefined && { sendPacer }),
   });
   await connection.send({
     type: 'hello',

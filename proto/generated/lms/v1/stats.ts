@@ -56,6 +56,10 @@ export interface AgentSample {
   lastPauseMicroseconds?: bigint | undefined;
   residentBytes: bigint;
   cpuSeconds: number;
+  /** Of what is sent on 1500, as it held; absent: none. */
+  bandwidthLimitBitsPerSecond?:
+    | bigint
+    | undefined;
   /** Absent: an agent of before. */
   situation: AgentSituation | undefined;
 }
@@ -117,6 +121,8 @@ export interface ReplicationServerSample {
   residentBytes: bigint;
   cpuSeconds: number;
   refusals: ConnectionFailure[];
+  /** Of what the server receives on 1500 from all its machines, as it held; absent: none. */
+  bandwidthLimitBitsPerSecond?: bigint | undefined;
 }
 
 export interface ReportAgentStatisticsRequest {
@@ -238,6 +244,7 @@ export interface SeriesSample {
   residentBytes?: bigint | undefined;
   cpuSeconds?: number | undefined;
   trackerLosses?: bigint | undefined;
+  bandwidthLimitBitsPerSecond?: bigint | undefined;
 }
 
 export interface GetSeriesResponse {
@@ -400,6 +407,7 @@ function createBaseAgentSample(): AgentSample {
     lastPauseMicroseconds: undefined,
     residentBytes: 0n,
     cpuSeconds: 0,
+    bandwidthLimitBitsPerSecond: undefined,
     situation: undefined,
   };
 }
@@ -474,6 +482,14 @@ export const AgentSample: MessageFns<AgentSample> = {
     }
     if (message.cpuSeconds !== 0) {
       writer.uint32(121).double(message.cpuSeconds);
+    }
+    if (message.bandwidthLimitBitsPerSecond !== undefined) {
+      if (BigInt.asUintN(64, message.bandwidthLimitBitsPerSecond) !== message.bandwidthLimitBitsPerSecond) {
+        throw new globalThis.Error(
+          "value provided for field message.bandwidthLimitBitsPerSecond of type uint64 too large",
+        );
+      }
+      writer.uint32(128).uint64(message.bandwidthLimitBitsPerSecond);
     }
     if (message.situation !== undefined) {
       AgentSituation.encode(message.situation, writer.uint32(258).fork()).join();
@@ -614,6 +630,14 @@ export const AgentSample: MessageFns<AgentSample> = {
             message.cpuSeconds = reader.double();
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.bandwidthLimitBitsPerSecond = reader.uint64() as bigint;
+            continue;
+          }
           case 32: {
             if (tag !== 258) {
               break;
@@ -695,6 +719,11 @@ export const AgentSample: MessageFns<AgentSample> = {
         : isSet(object.cpu_seconds)
         ? globalThis.Number(object.cpu_seconds)
         : 0,
+      bandwidthLimitBitsPerSecond: isSet(object.bandwidthLimitBitsPerSecond)
+        ? BigInt(object.bandwidthLimitBitsPerSecond)
+        : isSet(object.bandwidth_limit_bits_per_second)
+        ? BigInt(object.bandwidth_limit_bits_per_second)
+        : undefined,
       situation: isSet(object.situation) ? AgentSituation.fromJSON(object.situation) : undefined,
     };
   },
@@ -746,6 +775,9 @@ export const AgentSample: MessageFns<AgentSample> = {
     if (message.cpuSeconds !== 0) {
       obj.cpuSeconds = floatToJson(message.cpuSeconds);
     }
+    if (message.bandwidthLimitBitsPerSecond !== undefined) {
+      obj.bandwidthLimitBitsPerSecond = message.bandwidthLimitBitsPerSecond.toString();
+    }
     if (message.situation !== undefined) {
       obj.situation = AgentSituation.toJSON(message.situation);
     }
@@ -785,6 +817,10 @@ export const AgentSample: MessageFns<AgentSample> = {
       ? BigInt(object.residentBytes)
       : 0n;
     message.cpuSeconds = object.cpuSeconds ?? 0;
+    message.bandwidthLimitBitsPerSecond =
+      (object.bandwidthLimitBitsPerSecond !== undefined && object.bandwidthLimitBitsPerSecond !== null)
+        ? BigInt(object.bandwidthLimitBitsPerSecond)
+        : undefined;
     message.situation = (object.situation !== undefined && object.situation !== null)
       ? AgentSituation.fromPartial(object.situation)
       : undefined;
@@ -1279,6 +1315,7 @@ function createBaseReplicationServerSample(): ReplicationServerSample {
     residentBytes: 0n,
     cpuSeconds: 0,
     refusals: [],
+    bandwidthLimitBitsPerSecond: undefined,
   };
 }
 
@@ -1355,6 +1392,14 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
     }
     for (const v of message.refusals) {
       ConnectionFailure.encode(v!, writer.uint32(258).fork()).join();
+    }
+    if (message.bandwidthLimitBitsPerSecond !== undefined) {
+      if (BigInt.asUintN(64, message.bandwidthLimitBitsPerSecond) !== message.bandwidthLimitBitsPerSecond) {
+        throw new globalThis.Error(
+          "value provided for field message.bandwidthLimitBitsPerSecond of type uint64 too large",
+        );
+      }
+      writer.uint32(128).uint64(message.bandwidthLimitBitsPerSecond);
     }
     return writer;
   },
@@ -1500,6 +1545,14 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
             message.refusals.push(ConnectionFailure.decode(reader, reader.uint32()));
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.bandwidthLimitBitsPerSecond = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1584,6 +1637,11 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
       refusals: globalThis.Array.isArray(object?.refusals)
         ? object.refusals.map((e: any) => ConnectionFailure.fromJSON(e))
         : [],
+      bandwidthLimitBitsPerSecond: isSet(object.bandwidthLimitBitsPerSecond)
+        ? BigInt(object.bandwidthLimitBitsPerSecond)
+        : isSet(object.bandwidth_limit_bits_per_second)
+        ? BigInt(object.bandwidth_limit_bits_per_second)
+        : undefined,
     };
   },
 
@@ -1637,6 +1695,9 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
     if (message.refusals?.length) {
       obj.refusals = message.refusals.map((e) => ConnectionFailure.toJSON(e));
     }
+    if (message.bandwidthLimitBitsPerSecond !== undefined) {
+      obj.bandwidthLimitBitsPerSecond = message.bandwidthLimitBitsPerSecond.toString();
+    }
     return obj;
   },
 
@@ -1671,6 +1732,10 @@ export const ReplicationServerSample: MessageFns<ReplicationServerSample> = {
       : 0n;
     message.cpuSeconds = object.cpuSeconds ?? 0;
     message.refusals = object.refusals?.map((e) => ConnectionFailure.fromPartial(e)) || [];
+    message.bandwidthLimitBitsPerSecond =
+      (object.bandwidthLimitBitsPerSecond !== undefined && object.bandwidthLimitBitsPerSecond !== null)
+        ? BigInt(object.bandwidthLimitBitsPerSecond)
+        : undefined;
     return message;
   },
 };
@@ -3312,6 +3377,7 @@ function createBaseSeriesSample(): SeriesSample {
     residentBytes: undefined,
     cpuSeconds: undefined,
     trackerLosses: undefined,
+    bandwidthLimitBitsPerSecond: undefined,
   };
 }
 
@@ -3376,6 +3442,14 @@ export const SeriesSample: MessageFns<SeriesSample> = {
         throw new globalThis.Error("value provided for field message.trackerLosses of type uint64 too large");
       }
       writer.uint32(96).uint64(message.trackerLosses);
+    }
+    if (message.bandwidthLimitBitsPerSecond !== undefined) {
+      if (BigInt.asUintN(64, message.bandwidthLimitBitsPerSecond) !== message.bandwidthLimitBitsPerSecond) {
+        throw new globalThis.Error(
+          "value provided for field message.bandwidthLimitBitsPerSecond of type uint64 too large",
+        );
+      }
+      writer.uint32(104).uint64(message.bandwidthLimitBitsPerSecond);
     }
     return writer;
   },
@@ -3489,6 +3563,14 @@ export const SeriesSample: MessageFns<SeriesSample> = {
             message.trackerLosses = reader.uint64() as bigint;
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.bandwidthLimitBitsPerSecond = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3555,6 +3637,11 @@ export const SeriesSample: MessageFns<SeriesSample> = {
         : isSet(object.tracker_losses)
         ? BigInt(object.tracker_losses)
         : undefined,
+      bandwidthLimitBitsPerSecond: isSet(object.bandwidthLimitBitsPerSecond)
+        ? BigInt(object.bandwidthLimitBitsPerSecond)
+        : isSet(object.bandwidth_limit_bits_per_second)
+        ? BigInt(object.bandwidth_limit_bits_per_second)
+        : undefined,
     };
   },
 
@@ -3596,6 +3683,9 @@ export const SeriesSample: MessageFns<SeriesSample> = {
     if (message.trackerLosses !== undefined) {
       obj.trackerLosses = message.trackerLosses.toString();
     }
+    if (message.bandwidthLimitBitsPerSecond !== undefined) {
+      obj.bandwidthLimitBitsPerSecond = message.bandwidthLimitBitsPerSecond.toString();
+    }
     return obj;
   },
 
@@ -3633,6 +3723,10 @@ export const SeriesSample: MessageFns<SeriesSample> = {
     message.trackerLosses = (object.trackerLosses !== undefined && object.trackerLosses !== null)
       ? BigInt(object.trackerLosses)
       : undefined;
+    message.bandwidthLimitBitsPerSecond =
+      (object.bandwidthLimitBitsPerSecond !== undefined && object.bandwidthLimitBitsPerSecond !== null)
+        ? BigInt(object.bandwidthLimitBitsPerSecond)
+        : undefined;
     return message;
   },
 };

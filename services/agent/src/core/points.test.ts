@@ -69,6 +69,8 @@ class WillingServer implements FrameConnection {
   readonly sent: string[] = [];
   readonly #answers: Frame[] = [];
   onCheckpoint: (checkpointId: string) => void = () => undefined;
+  /** What a limit of the bandwidth makes writes wait for. */
+  mayPass: Promise<void> = Promise.resolve();
   #waiting: PromiseWithResolvers<Frame | null> | null = null;
 
   send(frame: Frame): Promise<void> {
@@ -85,7 +87,7 @@ class WillingServer implements FrameConnection {
       this.onCheckpoint(checkpointId);
       this.#answer({ type: 'checkpointAck', checkpointId, markId, sequence: 1 });
     }
-    return Promise.resolve();
+    return frame.type === 'write' ? this.mayPass : Promise.resolve();
   }
 
   receive(): Promise<Frame | null> {
@@ -109,6 +111,7 @@ class WillingServer implements FrameConnection {
 class OneFileSystem implements Freezer {
   mounts = 0;
   frozen = false;
+  onThaw: () => void = () => undefined;
 
   countMounts(): Promise<number> {
     return Promise.resolve(this.mounts);
@@ -122,6 +125,7 @@ class OneFileSystem implements Freezer {
   }
   thaw(): Promise<{ pauseMicroseconds: number; intact: boolean }> {
     this.frozen = false;
+    this.onThaw();
     return Promise.resolve({ pauseMicroseconds: 1, intact: true });
   }
 }
@@ -217,6 +221,34 @@ test('R17: an attempt that is ended in the middle of a freeze thaws what it froz
     await expect(points.attempt(session, () => Promise.resolve(), stop.signal)).rejects.toThrow('SIGTERM');
     expect(frozenThen).toBe(true);
     expect(freezer.frozen).toBe(false);
+  } finally {
+    await end();
+  }
+});
+
+test('R17: what a frozen window reads is sent after the thaw, so that no limit of the bandwidth prolongs a freeze', async () => {
+  const reads: boolean[] = [];
+  const { session, points, freezer, server, stop, end } = await setUp((_offset, target) => {
+    target.fill(7);
+    reads.push(freezer.frozen);
+    return Promise.resolve();
+  });
+  try {
+    freezer.mounts = 1;
+    const thawed = Promise.withResolvers<void>();
+    server.mayPass = thawed.promise;
+    let sentWhileFrozen = false;
+    freezer.onThaw = () => {
+      sentWhileFrozen = server.sent.includes('write');
+      thawed.resolve();
+    };
+    const parameters = { requestId: 'request', timeoutMilliseconds: 60_000, traceparent: '' };
+    const outcome = points.request({ ...parameters, consistency: 'filesystem' });
+    await points.attempt(session, () => Promise.resolve(), stop.signal);
+    expect(await outcome).toEqual({ state: 'succeeded', sequence: 1, consistency: 'filesystem' });
+    expect(reads).toEqual([true]);
+    expect(sentWhileFrozen).toBe(false);
+    expect(server.sent).toEqual(['hello', 'write', 'checkpoint']);
   } finally {
     await end();
   }

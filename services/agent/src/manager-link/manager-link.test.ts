@@ -10,10 +10,12 @@ import { zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { AgentStatisticsBatch, HeartbeatRequest, LogBatch } from '@lms/api';
 import type { HeartbeatAnswer } from '@lms/api';
+import { BandwidthLimiter } from '@lms/bandwidth';
 import type { ErrorCode } from '@lms/errors';
 import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
 import { DEFAULT_SETTINGS, newCounters } from '../core/index.ts';
 import type { ReplicationSettings, ReplicationStatus } from '../core/index.ts';
+import { systemClock } from '../kernel/index.ts';
 import { AgentLog } from '../logging/agent-log.ts';
 import type { EndpointAddress } from '../replication/block-stream-endpoint.ts';
 import type { AgentIdentity } from '../state/agent-identity.ts';
@@ -197,6 +199,7 @@ afterEach(async () => {
 interface Life {
   readonly core: ScriptedCore;
   readonly log: AgentLog;
+  readonly bandwidth: BandwidthLimiter;
   readonly holder: CertificateHolder;
   readonly link: ManagerLink;
   readonly state: StateFolder;
@@ -220,6 +223,7 @@ async function live(issuedAt = new Date()): Promise<Life> {
     disks: [{ diskId: 'disk-1', device: '/dev/loop0', sizeBytes: 1_048_576 }],
   };
   const core = new ScriptedCore();
+  const bandwidth = new BandwidthLimiter(systemClock);
   const log = new AgentLog(() => undefined);
   const holder = new CertificateHolder(certificatePem);
   const link = new ManagerLink({
@@ -231,6 +235,7 @@ async function live(issuedAt = new Date()): Promise<Life> {
     caPem: authority.certificatePem,
     replicator: core,
     endpoint: core,
+    bandwidth,
     log,
     spoolFolder: join(folder, 'spool'),
   });
@@ -238,6 +243,7 @@ async function live(issuedAt = new Date()): Promise<Life> {
   const running = link.run(AbortSignal.any([ended.signal, stop.signal]));
   return {
     core,
+    bandwidth,
     log,
     holder,
     link,
@@ -273,6 +279,23 @@ test('an agent that starts while the manager is away takes up what it was told l
   await second.end();
   expect(second.core.addresses).toEqual([ADDRESS, OTHER]);
   expect(second.core.settings).toEqual(DEFAULT_SETTINGS);
+});
+
+test('a bandwidth limit holds as soon as it is told, is told back, and still holds after a start without the manager', async () => {
+  const limited = { limitBitsPerSecond: 8_000_000, schedule: [], timeZone: 'Europe/Berlin' };
+  manager.answer = { ...manager.answer, settings: { ...DEFAULT_SETTINGS, bandwidth: limited } };
+  const first = await live();
+  await manager.until(() => manager.bodies('/v1/agent/heartbeat').length >= 2);
+  expect(first.bandwidth.inForce()).toEqual({ limitBitsPerSecond: 8_000_000, untilMilliseconds: null });
+  expect(first.link.runningStatus().bandwidth).toEqual({ limitBitsPerSecond: 8_000_000, until: null });
+  first.link.sampleNow();
+  await first.end();
+  const samples = manager.bodies('/v1/agent/statistics').flatMap((body) => AgentStatisticsBatch.parse(body).batch);
+  expect(samples.at(-1)?.bandwidthLimitBitsPerSecond).toBe(8_000_000);
+  manager.away = true;
+  const second = await live();
+  await second.end();
+  expect(second.bandwidth.inForce().limitBitsPerSecond).toBe(8_000_000);
 });
 
 test('a manager that has no address for the moment takes none away', async () => {

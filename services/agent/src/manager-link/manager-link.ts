@@ -1,7 +1,8 @@
 /** Everything that the agent has to do with the manager on 443, as loops that run beside replication. */
 import { join } from 'node:path';
-import { AgentApi, AgentStatistics, LogRecord } from '@lms/api';
+import { AgentApi, AgentStatistics, LogRecord, UNLIMITED } from '@lms/api';
 import type { HeartbeatAnswer, HeartbeatRequest } from '@lms/api';
+import type { BandwidthLimiter } from '@lms/bandwidth';
 import { productVersion } from '@lms/command-line';
 import { toLmsError } from '@lms/errors';
 import { makeAssertion } from '@lms/identity';
@@ -49,6 +50,7 @@ export interface ManagerLinkParts {
   readonly caPem: string;
   readonly replicator: Pick<Replicator, 'status' | 'createPoint' | 'rescan' | 'pause' | 'resume' | 'updateSettings'>;
   readonly endpoint: Pick<BlockStreamEndpoint, 'address' | 'failedAddress' | 'update'>;
+  readonly bandwidth: Pick<BandwidthLimiter, 'update' | 'inForce'>;
   readonly log: AgentLog;
   /** In memory (tmpfs). */
   readonly spoolFolder: string;
@@ -163,14 +165,16 @@ export class ManagerLink {
   /** One more sample, for what is true now and would be told too late. */
   sampleNow(): void {
     const status = this.#parts.replicator.status();
-    this.#statistics.push(statisticsOf(status, this.#situation.of(status)));
+    const { limitBitsPerSecond } = this.#parts.bandwidth.inForce();
+    this.#statistics.push(statisticsOf(status, this.#situation.of(status), limitBitsPerSecond));
   }
 
   runningStatus(): RunningStatus {
-    const { replicator, endpoint, certificate } = this.#parts;
+    const { replicator, endpoint, bandwidth, certificate } = this.#parts;
     const status = replicator.status();
     const { address } = endpoint;
     const { lastPoint } = status;
+    const { limitBitsPerSecond, untilMilliseconds } = bandwidth.inForce();
     return {
       pid: process.pid,
       updatedAt: new Date().toISOString(),
@@ -179,6 +183,10 @@ export class ManagerLink {
       detail: status.stallDetail ?? status.detail,
       connected: status.connected,
       blockStream: address === null ? null : `${address.host}:${address.port}`,
+      bandwidth: {
+        limitBitsPerSecond,
+        until: untilMilliseconds === null ? null : new Date(untilMilliseconds).toISOString(),
+      },
       freezing: status.freezing,
       certificateExpiresAt: certificate.expiresAt.toISOString(),
       manager: { lastContactAt: this.#contact.lastAt, failure: this.#contact.failure },
@@ -241,8 +249,9 @@ export class ManagerLink {
 
   #apply(assignment: Assignment): void {
     this.#assignment = assignment;
-    const { replicator, endpoint } = this.#parts;
+    const { replicator, endpoint, bandwidth } = this.#parts;
     replicator.updateSettings(assignment.settings);
+    bandwidth.update(assignment.settings.bandwidth ?? UNLIMITED);
     endpoint.update(blockStreamAddresses(assignment));
     this.#setPaused(assignment.desired.paused);
   }

@@ -11,7 +11,7 @@
  * session goes on.
  */
 import { connectBlockStream } from '@lms/block-stream';
-import type { FrameConnection } from '@lms/block-stream';
+import type { FrameConnection, Pacer } from '@lms/block-stream';
 import { LmsError, toLmsError } from '@lms/errors';
 
 export interface EndpointAddress {
@@ -26,6 +26,8 @@ export interface EndpointOptions {
   readonly certificatePem: () => string;
   /** Why another address than the first was taken. */
   readonly log: (message: string) => void;
+  /** What is sent waits for it, whatever the address. Default: nothing waits. */
+  readonly sendPacer?: Pacer;
   /** Of each address. Default: 15,000. */
   readonly connectTimeoutMilliseconds?: number;
 }
@@ -109,7 +111,7 @@ export class BlockStreamEndpoint {
   }
 
   async #connectTo(address: EndpointAddress, signal: AbortSignal): Promise<FrameConnection> {
-    const { caPem, privateKeyPem, certificatePem, connectTimeoutMilliseconds } = this.#options;
+    const { caPem, privateKeyPem, certificatePem, sendPacer, connectTimeoutMilliseconds } = this.#options;
     const giveUp = new AbortController();
     const reason = new LmsError('ABORTED', `${textOf(address)} is no address of the replication server any more`);
     this.#way = { address, end: () => giveUp.abort(reason) };
@@ -119,6 +121,7 @@ export class BlockStreamEndpoint {
       key: privateKeyPem,
       cert: certificatePem(),
       signal: AbortSignal.any([signal, giveUp.signal]),
+      ...(sendPacer !== undefined && { sendPacer }),
       ...(connectTimeoutMilliseconds !== undefined && { connectTimeoutMilliseconds }),
     });
     this.#way = { address, end: () => connection.close() };

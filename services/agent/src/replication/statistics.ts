@@ -5,7 +5,11 @@ import type { ReplicationStatus } from '../core/index.ts';
 /** A sentence is bounded at the manager's edge. */
 const MAXIMUM_SENTENCE_LENGTH = 2_000;
 
-export function statisticsOf(status: ReplicationStatus, situation: AgentSituation): AgentStatistics {
+export function statisticsOf(
+  status: ReplicationStatus,
+  situation: AgentSituation,
+  bandwidthLimitBitsPerSecond: number | null,
+): AgentStatistics {
   const { counters } = status;
   const { user, system } = process.cpuUsage();
   return {
@@ -30,6 +34,7 @@ export function statisticsOf(status: ReplicationStatus, situation: AgentSituatio
     residentBytes: process.memoryUsage.rss(),
     cpuSeconds: (user + system) / 1_000_000,
     situation,
+    bandwidthLimitBitsPerSecond,
   };
 }
 

@@ -39,6 +39,7 @@ export function agentSample(statistics: AgentStatistics): AgentSample {
     residentBytes: BigInt(statistics.residentBytes),
     cpuSeconds: statistics.cpuSeconds,
     situation: statistics.situation === undefined ? undefined : reportedSituation(statistics.situation),
+    ...limitOf(statistics),
   };
 }
 
@@ -81,6 +82,7 @@ export function replicationServerSample(statistics: ReportedStatistics): Replica
       at: new Date(refusal.at),
       resolved: [],
     })),
+    ...limitOf(statistics),
   };
 }
 
@@ -99,6 +101,13 @@ export function seriesAnswer(samples: readonly SeriesSample[]): Series {
       residentBytes: optionalCount(sample.residentBytes),
       cpuSeconds: sample.cpuSeconds ?? null,
       trackerLosses: optionalCount(sample.trackerLosses),
+      bandwidthLimitBitsPerSecond: optionalCount(sample.bandwidthLimitBitsPerSecond),
     })),
   };
+}
+
+function limitOf({ bandwidthLimitBitsPerSecond }: Pick<AgentStatistics, 'bandwidthLimitBitsPerSecond'>) {
+  return typeof bandwidthLimitBitsPerSecond === 'number'
+    ? { bandwidthLimitBitsPerSecond: BigInt(bandwidthLimitBitsPerSecond) }
+    : {};
 }

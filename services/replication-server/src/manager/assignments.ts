@@ -3,8 +3,8 @@
  * that a server which starts while the manager is away goes on serving them.
  */
 import { readFile } from 'node:fs/promises';
-import { AssignmentsAnswer } from '@lms/api';
-import type { AssignedMachine, ReplicationServerApi, ReplicationTask } from '@lms/api';
+import { AssignmentsAnswer, UNLIMITED } from '@lms/api';
+import type { AssignedMachine, Bandwidth, ReplicationServerApi, ReplicationTask } from '@lms/api';
 import { toLmsError } from '@lms/errors';
 import type { LmsError } from '@lms/errors';
 import { BackOff, pause } from '@lms/service';
@@ -26,6 +26,7 @@ export interface AssignmentEvents {
 export class Assignments {
   readonly #file: string;
   #machines: ReadonlyMap<string, AssignedMachine> = new Map();
+  #bandwidth: Bandwidth = UNLIMITED;
 
   constructor(file: string) {
     this.#file = file;
@@ -33,6 +34,11 @@ export class Assignments {
 
   get machines(): ReadonlyMap<string, AssignedMachine> {
     return this.#machines;
+  }
+
+  /** Of all machines together. */
+  get bandwidth(): Bandwidth {
+    return this.#bandwidth;
   }
 
   /** What the manager said last, before this process. Nothing when it never did, or when the file is damaged. */
@@ -45,7 +51,9 @@ export class Assignments {
       throw thrown;
     }
     const stored = AssignmentsAnswer.safeParse(JSON.parse(text));
-    if (stored.success) this.#replace(stored.data.machines);
+    if (!stored.success) return;
+    this.#replace(stored.data.machines);
+    this.#bandwidth = stored.data.settings?.bandwidth ?? UNLIMITED;
   }
 
   #replace(machines: readonly AssignedMachine[]): readonly string[] {
@@ -80,6 +88,7 @@ export class Assignments {
 
   async #apply(answer: AssignmentsAnswer, events: AssignmentEvents): Promise<void> {
     const added = this.#replace(answer.machines);
+    this.#bandwidth = answer.settings?.bandwidth ?? UNLIMITED;
     await replaceDurably(this.#file, `${JSON.stringify({ ...answer, removedMachineIds: [], tasks: [] })}\n`);
     await events.onMachines(added, answer.removedMachineIds);
     events.onTasks(answer.tasks);

@@ -17,6 +17,7 @@ export interface StatisticsOptions {
   readonly dataFolder: string;
   readonly replicas: () => readonly MachineReplica[];
   readonly refusals: (machineId: string) => readonly Refusal[];
+  readonly bandwidthLimitBitsPerSecond: () => number | null;
   readonly send: (batch: readonly ReplicationServerStatistics[], signal: AbortSignal) => Promise<void>;
 }
 
@@ -47,6 +48,7 @@ export class StatisticsReports {
       freeBytes: space.bavail * space.bsize,
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: cpuSeconds(),
+      bandwidthLimitBitsPerSecond: this.#options.bandwidthLimitBitsPerSecond(),
     };
     for (const replica of replicas) {
       const { machineId } = replica;
