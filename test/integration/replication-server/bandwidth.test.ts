@@ -6,7 +6,7 @@
  * half a second of it (5 % of 10 s) at most; a machine that is busy makes it less, and never more.
  */
 import { randomBytes } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { UNLIMITED, type AssignedMachine } from '@lms/api';
 import { BandwidthLimiter } from '@lms/bandwidth';
@@ -31,7 +31,7 @@ const SLACK_SECONDS = 0.5;
 const CLOCK = {
   wallMicroseconds: () => Date.now() * 1000,
   monotonicMilliseconds: () => performance.now(),
-  sleep: (milliseconds: number, signal: AbortSignal) => pause(milliseconds, undefined, { signal }),
+  sleep: (milliseconds: number, signal: AbortSignal) => scheduler.wait(milliseconds, { signal }),
 };
 
 /** Until `chunks` of 1 MiB are durable over there. */
