@@ -6,10 +6,10 @@
  * half a second of it (5 % of 10 s) at most; a machine that is busy makes it less, and never more.
  */
 import { randomBytes } from 'node:crypto';
-import { scheduler } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { UNLIMITED, type AssignedMachine } from '@lms/api';
 import { BandwidthLimiter } from '@lms/bandwidth';
+import { systemClock } from '../../../services/replication-server/src/system-clock.ts';
 import { TemporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 import { CountingRelay } from './counting-relay.ts';
@@ -28,11 +28,6 @@ const MBIT_PER_SECOND = 1_000_000;
 const CHUNK_BLOCKS = 16;
 /** 5 % of a window of 10 s. */
 const SLACK_SECONDS = 0.5;
-const CLOCK = {
-  wallMicroseconds: () => Date.now() * 1000,
-  monotonicMilliseconds: () => performance.now(),
-  sleep: (milliseconds: number, signal: AbortSignal) => scheduler.wait(milliseconds, { signal }),
-};
 
 /** Until `chunks` of 1 MiB are durable over there. */
 async function sendChunks(agent: TestAgent, image: Buffer, chunks: number, markId: number): Promise<void> {
@@ -62,7 +57,7 @@ test('what an agent sends keeps to its limit on the wire, and to another one wit
   manager.assign(MACHINES);
   await using server = await ServerProcess.start(manager, folder.path);
   await using relay = await CountingRelay.start(await server.port());
-  const limiter = new BandwidthLimiter(CLOCK);
+  const limiter = new BandwidthLimiter(systemClock);
   limiter.update({ ...UNLIMITED, limitBitsPerSecond: 8 * MBIT_PER_SECOND });
   const image = randomBytes(DISK_BYTES);
   using agent = await connectAgent(manager, FIRST, relay.port, {}, limiter.share());
