@@ -11,6 +11,7 @@ import {
 import type { Interruption, OutputFormat, Result } from '@lms/command-line';
 import { Command, Option } from 'commander';
 import { addBandwidthCommand } from './commands/bandwidth-options.ts';
+import { runDisks } from './commands/disks.ts';
 import { runEnrol } from './commands/enrol.ts';
 import type { EnrolOptions } from './commands/enrol.ts';
 import { runAgent } from './commands/run.ts';
@@ -41,6 +42,10 @@ export function createProgram(interruption: Interruption): Command {
     await writeOutput(process.stdout, formatResult(result, program.opts<{ readonly o: OutputFormat }>().o));
   };
   addEnrol(program, interruption, print);
+  program
+    .command('disks')
+    .description('which disks of this machine can be replicated, and why the others cannot')
+    .action(async () => print(runDisks()));
   program
     .command('run')
     .description('replicate the disks, in the foreground; SIGTERM stops in order')

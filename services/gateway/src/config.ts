@@ -1,7 +1,9 @@
+import type { PackagesConfiguration } from './agent-packages/package-store.ts';
 import { hostname } from 'node:os';
 import { LISTEN_ADDRESS, RPC_CONFIGURATION, readTlsMaterial, type TlsMaterial } from '@lms/rpc';
 import { readConfiguration, type Environment } from '@lms/service';
 import { z } from 'zod';
+import { PACKAGES_ENVIRONMENT, packagesConfiguration } from './agent-packages/environment.ts';
 
 export interface GatewayConfiguration {
   /** HOST:PORT of 443; port 0: any free one. */
@@ -18,6 +20,8 @@ export interface GatewayConfiguration {
   readonly names: readonly string[];
   /** What others are told instead, where something else stands before this gateway. */
   readonly publicUrl?: string;
+  /** What machines without an agent load. Absent: nothing. */
+  readonly agentPackages?: PackagesConfiguration;
   /** HOST:PORT of gRPC. */
   readonly registryAddress: string;
   readonly statisticsAddress: string;
@@ -40,6 +44,7 @@ const CONFIGURATION = z.object({
   LMS_PEERS: z.string().optional(),
   LMS_NAMES: z.string().optional(),
   LMS_PUBLIC_URL: z.url({ protocol: /^https$/ }).optional(),
+  ...PACKAGES_ENVIRONMENT,
   LMS_REGISTRY_ADDRESS: z.string(),
   LMS_STATISTICS_ADDRESS: z.string(),
   LMS_LOGS_ADDRESS: z.string(),
@@ -58,6 +63,7 @@ export function readGatewayConfiguration(environment: Environment = process.env)
       : { peers: { listen: configured.LMS_PEER_LISTEN, names: listOf(configured.LMS_PEERS ?? '') } }),
     names: listOf(configured.LMS_NAMES ?? hostname()),
     ...(configured.LMS_PUBLIC_URL === undefined ? {} : { publicUrl: configured.LMS_PUBLIC_URL }),
+    ...packagesConfiguration(configured),
     registryAddress: configured.LMS_REGISTRY_ADDRESS,
     statisticsAddress: configured.LMS_STATISTICS_ADDRESS,
     logsAddress: configured.LMS_LOGS_ADDRESS,

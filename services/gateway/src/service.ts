@@ -3,6 +3,7 @@ import type { Server as HttpsServer } from 'node:https';
 import { LmsError, toLmsError } from '@lms/errors';
 import { BackOff, HEALTHY, pause, unhealthy, type Health, type Service } from '@lms/service';
 import { createLogger } from '@lms/telemetry';
+import { PackageStore } from './agent-packages/package-store.ts';
 import { Authentication } from './access/authentication.ts';
 import type { GatewayConfiguration } from './config.ts';
 import { ExportExchange } from './export/export-exchange.ts';
@@ -13,6 +14,7 @@ import { certificateNames, formatHostPort, parseListenAddress } from './listen-a
 import { createServiceClients, type ServiceClients } from './manager-services.ts';
 import { startPeers, type Peers } from './peers/index.ts';
 import { addAgentRoutes } from './routes/agent.ts';
+import { addAgentPackageRoutes } from './routes/agent-packages.ts';
 import { addAnyoneRoutes } from './routes/anyone.ts';
 import { addImageRoutes } from './routes/operator-images.ts';
 import { addDiagnosisRoute } from './routes/operator-diagnosis.ts';
@@ -106,6 +108,7 @@ class Gateway implements GatewayServiceModule {
       trust,
       managerUrl: () => this.managerUrl,
       exchange: this.#peers?.exchange ?? new ExportExchange(),
+      packages: new PackageStore(this.#configuration.agentPackages ?? null),
       logger: this.#logger,
       stopping: this.#stopping.signal,
     });
@@ -153,6 +156,7 @@ class Gateway implements GatewayServiceModule {
 
 function addRoutes(application: Application, context: RouteContext): void {
   addAnyoneRoutes(application, context);
+  addAgentPackageRoutes(application, context);
   addAgentRoutes(application, context);
   addReplicationServerRoutes(application, context);
   addStatusRoute(application, context);

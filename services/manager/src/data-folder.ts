@@ -6,6 +6,7 @@
  *     DIR/ca/               the CA that agents and replication servers are signed by
  *     DIR/nats/             nats-server: configuration, password, lock, log, JetStream's store
  *     DIR/replication-server/   the replication server: its identity, and the staging disks
+ *     DIR/agent-packages/   only where the folder of the sources cannot be written to: the agent, as machines load it
  */
 import { mkdir, chmod } from 'node:fs/promises';
 import { join } from 'node:path';

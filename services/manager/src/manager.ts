@@ -19,6 +19,7 @@ import { createStatsIngestService } from '@lms/stats-ingest';
 import { createLogger } from '@lms/telemetry';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { agentPackages } from './agent-packages.ts';
 import { formatAddress, type Address } from './address.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { NatsProcess } from './nats-process.ts';
@@ -34,6 +35,8 @@ export interface ManagerOptions {
   readonly blockStream: Address;
   /** Host names and addresses that this manager is reached by; the first is what others are told. Default: where it listens. */
   readonly names: readonly string[];
+  /** Folder of agent packages that somebody else made. Default: the manager makes them. */
+  readonly agentPackages?: string;
 }
 
 export class Manager implements Service {
@@ -134,6 +137,7 @@ export class Manager implements Service {
       listen: formatAddress(await this.#listenAddress(folder)),
       tls: await internal.of('gateway'),
       names: [...new Set([...this.#options.names, this.#advertisedHost()])],
+      agentPackages: agentPackages(this.#options.agentPackages ?? null, folder.path),
       registryAddress,
       statisticsAddress: statistics.address,
       logsAddress: logs.address,

@@ -1,4 +1,5 @@
 export * from './agent.ts';
+export * from './agent-packages.ts';
 export * from './authority.ts';
 export * from './bandwidth.ts';
 export * from './diagnosis.ts';

@@ -1,5 +1,5 @@
 /** The real kernel behind the ports of the agent's core (`../core/ports.ts`). */
-export { openSourceDisks, openUnidentifiedDisks } from './disk/open-source-disks.ts';
+export { inspectDevice, openSourceDisks, openUnidentifiedDisks } from './disk/open-source-disks.ts';
 export type { KnownDisk } from './disk/open-source-disks.ts';
 export type { OpenSourceDisk } from './disk/source-disk.ts';
 export { openTraceInstance } from './trace/trace-instance.ts';

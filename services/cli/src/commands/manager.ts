@@ -8,6 +8,7 @@ interface ManagerOptions {
   readonly listen: HostAndPort;
   readonly blockStream: HostAndPort;
   readonly name?: readonly string[];
+  readonly agentPackages?: string;
 }
 
 export function addManagerCommand(program: Command, interruption: Interruption): void {
@@ -30,6 +31,7 @@ export function addManagerCommand(program: Command, interruption: Interruption):
       ),
     )
     .option('--name <host-or-ip>', 'a name that agents and operators reach it by; may be repeated', collect)
+    .option('--agent-packages <folder>', 'agents for machines to load, as `make agent-package` makes them')
     .action(async (options: ManagerOptions) => {
       interruption.stopOnSignal();
       // Loaded here: the services behind it take longer to load than any other command takes to run.
@@ -40,6 +42,7 @@ export function addManagerCommand(program: Command, interruption: Interruption):
           listen: options.listen,
           blockStream: options.blockStream,
           names: options.name ?? [],
+          ...(options.agentPackages === undefined ? {} : { agentPackages: resolve(options.agentPackages) }),
           signal: interruption.signal,
         });
       } catch (thrown) {

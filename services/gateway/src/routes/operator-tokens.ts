@@ -3,6 +3,7 @@ import { CreateTokenAnswer, CreateTokenRequest, JoinToken, JoinTokenPage, PageQu
 import { LmsError } from '@lms/errors';
 import { TokenPurpose, type Token } from '@lms/proto';
 import { z } from 'zod';
+import { installCommand } from '../agent-packages/install-command.ts';
 import { answers } from '../http/answers.ts';
 import type { Application } from '../http/application.ts';
 import { instant, optionalText } from '../translation/values.ts';
@@ -29,8 +30,8 @@ export function addTokenRoutes(application: Application, { clients, trust, manag
       });
       const { caSha256 } = trust;
       const url = managerUrl();
-      const installCommand = installCommandOf(url, caSha256, secret);
-      return { ...tokenAnswer(token), token: secret, caSha256, managerUrl: url, installCommand };
+      const command = installCommand(url, caSha256, secret);
+      return { ...tokenAnswer(token), token: secret, caSha256, managerUrl: url, installCommand: command };
     },
   );
 
@@ -58,14 +59,6 @@ export function addTokenRoutes(application: Application, { clients, trust, manag
       },
     },
     async ({ params }) => tokenAnswer((await registry.revokeToken(params)).token),
-  );
-}
-
-/** The secret goes through a pipe of the shell's own `printf`: it is in no process's arguments. */
-function installCommandOf(managerUrl: string, caSha256: string, secret: string): string {
-  return (
-    `printf %s '${secret}' | lms-agent enrol --manager ${managerUrl} --ca-sha256 ${caSha256} ` +
-    '--token-stdin --state-dir /var/lib/lms-agent --disk DEVICE'
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Logger } from '@lms/telemetry';
+import type { PackageStore } from '../agent-packages/package-store.ts';
 import type { AccessTokenKey } from '../access/access-token.ts';
 import type { ExportExchange } from '../export/export-exchange.ts';
 import type { ServiceClients } from '../manager-services.ts';
@@ -10,6 +11,8 @@ export interface RouteContext {
   /** What others are told: https://… */
   readonly managerUrl: () => string;
   readonly exchange: ExportExchange;
+  /** The agent, for machines that have none yet. */
+  readonly packages: PackageStore;
   readonly logger: Logger;
   /** Aborted when the gateway stops: whatever waits ends. */
   readonly stopping: AbortSignal;
