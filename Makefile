@@ -12,10 +12,10 @@ CUTS ?= 100
 # For images. Empty: what the Dockerfile and package.json say.
 export IMAGE_REGISTRY IMAGE_TAG IMAGE_SOURCE BASE_IMAGE
 
-.PHONY: help setup demo test test-cluster images bench lint format proto simulate torture clean
+.PHONY: help setup demo test test-cluster images agent-package bench lint format proto simulate torture clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install everything that is missing (quick and offline when nothing is)
 	@scripts/setup
@@ -32,6 +32,9 @@ test-cluster: ## a machine moves into the cluster that KUBECONFIG names (docs/ku
 
 images: setup ## the image of every service, by Docker: make images IMAGE_REGISTRY=HOST IMAGE_TAG=0.1.0
 	@node scripts/images/main.ts
+
+agent-package: setup ## the agent as one file for machines: make agent-package AGENT_PLATFORM=linux-arm64
+	@node scripts/agent-package/main.ts $(if $(AGENT_PLATFORM),--platform $(AGENT_PLATFORM))
 
 bench: ## against tuned nbdcopy and qemu-img over TLS; writes bench/results.json
 	@scripts/setup bench

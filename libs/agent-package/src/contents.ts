@@ -23,6 +23,9 @@ export type Entry =
 /** Of the agent: its program, and what `bin/lms-agent` loads before it. */
 const PROGRAMS = ['services/agent/src/main.ts', 'libs/telemetry/src/preload.ts'];
 
+/** What the install script starts the agent by, with systemd and without. */
+const SERVICE_FILES = ['services/agent/service/lms-agent.service', 'services/agent/service/supervise'];
+
 /** What only editors, debuggers and compilers read. Licences have none of these endings. */
 const NOT_RUN = /\.(?:map|ts|mts|cts|flow|markdown|c|cc|cpp|h|hh|inc|def|S|s|asm|gyp|gypi|tsbuildinfo)$/i;
 const NOT_RUN_NAMES = /^(?:readme|changelog|history|contributing|security|cmakelists|tsconfig)\b|^\.|\.md$/i;
@@ -50,6 +53,7 @@ export function packageContents(root: string, platform: Platform, parts: Platfor
   const entries: Entry[] = [
     copy('bin/lms-agent', join(root, 'bin/lms-agent'), true),
     copy('LICENSE', join(root, 'LICENSE')),
+    ...SERVICE_FILES.map((path) => copy(path, join(root, path))),
     {
       kind: 'text',
       path: 'package.json',

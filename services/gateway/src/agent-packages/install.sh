@@ -251,8 +251,9 @@ join() {
   set -- enrol --manager "$MANAGER" --ca-sha256 "$CA_SHA256" --token-stdin --state-dir "$STATE"
   for disk in $DISKS; do set -- "$@" --disk "$disk"; done
   [ -z "$NAME" ] || set -- "$@" --name "$NAME"
-  [ -z "$PROXY_CA" ] || set -- "$@" --proxy-ca "$PROXY_CA"
-  if [ -n "$PROXY" ]; then
+  # Without a CA of its own the agent takes the proxy from the environment, as curl does.
+  if [ -n "$PROXY_CA" ]; then
+    set -- "$@" --proxy-ca "$PROXY_CA"
     case $PROXY in
       *@*)
         scheme=${PROXY%%://*}
@@ -263,6 +264,7 @@ join() {
         ;;
       *) set -- "$@" --proxy "$PROXY" ;;
     esac
+    if [ -n "${no_proxy:-${NO_PROXY:-}}" ]; then set -- "$@" --no-proxy "${no_proxy:-$NO_PROXY}"; fi
   fi
   printf '%s' "$TOKEN" | "$TARGET/bin/lms-agent" "$@" >"$WORK/enrolled" 2>"$WORK/words" || {
     sed 's/^error: //' "$WORK/words" >&2
@@ -299,27 +301,33 @@ start() {
     systemctl enable --quiet lms-agent.service
     # Also an agent that runs: it goes on from what the kernel recorded meanwhile.
     systemctl restart lms-agent.service || fail 'the agent is installed and joined, and does not start' 'see journalctl --unit lms-agent'
-    STARTED='by systemd (lms-agent.service), also after a reboot'
+    STARTED='by systemd (lms-agent.service), also after a reboot.' LOG='the journal (journalctl --unit lms-agent)'
     return
   fi
+  LOG=$STATE.log
   if [ -f "$PID_FILE" ] && kill -0 "$(cat "$PID_FILE")" 2>/dev/null; then
     if [ -z "$CHANGED" ]; then
-      STARTED='already, and goes on'
+      STARTED='already, and goes on.'
       return
     fi
     kill "$(cat "$PID_FILE")"
     while kill -0 "$(cat "$PID_FILE" 2>/dev/null || echo x)" 2>/dev/null; do sleep 1; done
   fi
-  setsid sh "$TARGET/services/agent/service/supervise" "$PRODUCT/current/bin/lms-agent" "$STATE" "$PID_FILE" \
-    </dev/null >/dev/null 2>&1 &
-  STARTED="in the background (process in $PID_FILE). There is no systemd here, so after a reboot start it yourself:
-    setsid sh $PRODUCT/current/services/agent/service/supervise $PRODUCT/current/bin/lms-agent $STATE $PID_FILE </dev/null >/dev/null 2>&1 &"
+  # The password of a proxy is in the state folder by now, and in no environment that stays.
+  (
+    unset https_proxy http_proxy HTTPS_PROXY HTTP_PROXY
+    setsid sh "$TARGET/services/agent/service/supervise" "$PRODUCT/current/bin/lms-agent" "$STATE" "$PID_FILE" \
+      </dev/null >/dev/null 2>&1 &
+  )
+  STARTED="in the background (process in $PID_FILE).
+There is no systemd here, so after a reboot start it yourself:
+  setsid sh $PRODUCT/current/services/agent/service/supervise $PRODUCT/current/bin/lms-agent $STATE $PID_FILE </dev/null >/dev/null 2>&1 &"
 }
 
 # Until the manager has heard of it, or a minute is over.
 wait_for_contact() {
   attempt=0
-  while [ "$attempt" -lt 60 ]; do
+  while [ "$attempt" -lt 40 ]; do
     if "$TARGET/bin/lms-agent" -o json status --state-dir "$STATE" 2>/dev/null | tr -d ' \n' | grep -q '"lastContactAt":"'; then
       return 0
     fi
@@ -343,6 +351,7 @@ usage() {
 
 main() {
   MANAGER='' CA_SHA256='' DISKS='' NAME='' PROXY='' PROXY_CA='' STATE=/var/lib/lms-agent START=yes CHANGED='' STARTED=''
+  LOG=''
   TOKEN=${LMS_TOKEN:-}
   unset LMS_TOKEN
   while [ $# -gt 0 ]; do
@@ -374,6 +383,7 @@ main() {
     PROXY=${https_proxy:-${HTTPS_PROXY:-}}
     [ -z "$PROXY" ] || export https_proxy="$PROXY"
   fi
+  [ -z "$PROXY_CA" ] || [ -n "$PROXY" ] || usage '--proxy-ca is given without a proxy'
 
   check_machine
   choose_loader
@@ -404,7 +414,8 @@ main() {
   if [ -n "$START" ]; then
     start
     wait_for_contact
-    say "Installed in $TARGET; state in $STATE. The agent runs $STARTED."
+    say "Installed in $TARGET; state in $STATE; log in $LOG."
+    say "The agent runs $STARTED"
   else
     say "Installed in $TARGET; state in $STATE. Start it with: lms-agent run --state-dir $STATE"
   fi

@@ -3,6 +3,7 @@
  * has no credential. What comes is checked by SHA-256, against the list here.
  */
 import { AgentPackagesAnswer, Problem } from '@lms/api';
+import { PRODUCT_VERSION } from '@lms/rpc';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { INSTALL_SCRIPT, INSTALL_SCRIPT_PATH, INSTALL_SCRIPT_SHA256 } from '../agent-packages/install-command.ts';
@@ -53,9 +54,9 @@ export function addAgentPackageRoutes(application: Application, { trust, package
 
   application.get(
     '/v1/agent/SHA256SUMS',
-    { config, schema: { summary: 'The same for sha256sum', response } },
+    { config, schema: { summary: "Those of this manager's version, for sha256sum", response } },
     async (_request, reply) => {
-      const listed = await packages.list(stopping);
+      const listed = (await packages.list(stopping)).filter(({ version }) => version === PRODUCT_VERSION);
       return reply.type('text/plain').send(listed.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join(''));
     },
   );

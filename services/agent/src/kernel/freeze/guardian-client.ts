@@ -25,11 +25,13 @@ export class GuardianClient {
   #onGone: () => void = () => {};
 
   private constructor() {
-    // None of the agent's environment: preloads and options of Node could write logs, or connect to somewhere.
+    const { LD_LIBRARY_PATH: libraries } = process.env;
+    // None of the agent's environment: preloads and options of Node could write logs, or connect to somewhere. Only where
+    // Node finds what an agent package has brought for it.
     this.#child = spawn(process.execPath, [fileURLToPath(new URL('./guardian-process.ts', import.meta.url))], {
       cwd: '/',
       detached: true,
-      env: { UV_THREADPOOL_SIZE: GUARDIAN_THREADS },
+      env: { UV_THREADPOOL_SIZE: GUARDIAN_THREADS, ...(libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries }) },
       stdio: ['pipe', 'pipe', 'ignore'],
     });
     const reader = new LineReader<GuardianAnswer>((answer) => this.#receive(answer));
