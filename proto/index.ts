@@ -5,6 +5,7 @@ export * from './generated/lms/v1/gateway.ts';
 export * from './generated/lms/v1/logs.ts';
 export * from './generated/lms/v1/machine.ts';
 export * from './generated/lms/v1/registry.ts';
+export * from './generated/lms/v1/settings.ts';
 export * from './generated/lms/v1/staging.ts';
 export * from './generated/lms/v1/stats.ts';
 export * from './generated/lms/v1/words.ts';

@@ -46,6 +46,7 @@ const ACKNOWLEDGEMENTS: ReadonlySet<string> = new Set<ReportedCall | 'state'>([
   'markAcknowledged',
   'committed',
   'deleted',
+  'pinChanged',
 ]);
 
 interface Line {
@@ -227,5 +228,9 @@ function applyReport(oracle: CrashOracle, call: ReportedCall | 'state', values: 
       return oracle.deleting(first as number[]);
     case 'deleted':
       return oracle.deleted(first as number[]);
+    case 'pinning':
+      return oracle.pinning(first as number, second as boolean);
+    case 'pinChanged':
+      return oracle.pinChanged(first as number, second as boolean);
   }
 }

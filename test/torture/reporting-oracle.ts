@@ -11,6 +11,8 @@ export const REPORTED_CALLS = [
   'committed',
   'deleting',
   'deleted',
+  'pinning',
+  'pinChanged',
 ] as const;
 
 export type ReportedCall = (typeof REPORTED_CALLS)[number];
@@ -73,5 +75,15 @@ export class ReportingOracle extends CrashOracle {
   override deleted(...values: Parameters<CrashOracle['deleted']>): void {
     super.deleted(...values);
     this.#report('deleted', values);
+  }
+
+  override pinning(...values: Parameters<CrashOracle['pinning']>): void {
+    super.pinning(...values);
+    this.#report('pinning', values);
+  }
+
+  override pinChanged(...values: Parameters<CrashOracle['pinChanged']>): void {
+    super.pinChanged(...values);
+    this.#report('pinChanged', values);
   }
 }

@@ -13,7 +13,7 @@ test/chart runs the services under these rules.
 registry:
   streams: [LMS_EVENTS]
   publishes: ["lms.v1.event.>"]
-  buckets: [LMS_MACHINES, LMS_MACHINE_NAMES, LMS_TOKENS, LMS_REPLICATION_SERVERS, LMS_POINTS, LMS_OPERATIONS, LMS_REMOVED_MACHINES]
+  buckets: [LMS_MACHINES, LMS_MACHINE_NAMES, LMS_TOKENS, LMS_REPLICATION_SERVERS, LMS_POINTS, LMS_OPERATIONS, LMS_REMOVED_MACHINES, LMS_SETTINGS]
 stats-ingest:
   streams: [LMS_EVENTS, LMS_DEAD_LETTERS, LMS_STATISTICS]
   publishes: ["lms.v1.stats.>", lms.v1.dead-letter.stats-ingest]

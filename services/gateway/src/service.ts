@@ -20,6 +20,7 @@ import { addImageRoutes } from './routes/operator-images.ts';
 import { addDiagnosisRoute } from './routes/operator-diagnosis.ts';
 import { addLogRoutes } from './routes/operator-logs.ts';
 import { addMachineRoutes } from './routes/operator-machines.ts';
+import { addSettingsRoutes } from './routes/operator-settings.ts';
 import { addPointRoutes } from './routes/operator-points.ts';
 import { addRemovalRoutes } from './routes/operator-removal.ts';
 import { addStatusRoute } from './routes/operator-status.ts';
@@ -163,6 +164,7 @@ function addRoutes(application: Application, context: RouteContext): void {
   addTokenRoutes(application, context);
   addMachineRoutes(application, context);
   addDiagnosisRoute(application, context);
+  addSettingsRoutes(application, context);
   addRemovalRoutes(application, context);
   addPointRoutes(application, context);
   addImageRoutes(application, context);

@@ -13,12 +13,14 @@ import { CertificateAuthority, parsePrivateKey } from '@lms/identity';
 
 const CERTIFICATE_FILE = 'ca.pem';
 const KEY_FILE = 'ca-key.pem';
-const ACCESS_TOKEN_KEY_BYTES = 32;
+const DERIVED_KEY_BYTES = 32;
 
 export interface OpenedAuthority {
   readonly authority: CertificateAuthority;
   /** HS256 key of the gateways' access tokens. It follows from the CA's key, so that it is the same after the loss of all state. */
   readonly accessTokenKey: Uint8Array;
+  /** What secrets in the state are sealed with. It follows from the CA's key too. */
+  readonly stateSecret: Uint8Array;
 }
 
 export async function openAuthority(directory: string): Promise<OpenedAuthority> {
@@ -30,8 +32,9 @@ export async function openAuthority(directory: string): Promise<OpenedAuthority>
   const authority = await CertificateAuthority.open(files);
   const key = parsePrivateKey(files.privateKeyPem).export({ type: 'pkcs8', format: 'der' });
   const salt = createHash('sha256').update(authority.trustDomain).digest();
-  const derived = hkdfSync('sha256', key, salt, 'lms access token', ACCESS_TOKEN_KEY_BYTES);
-  return { authority, accessTokenKey: new Uint8Array(derived) };
+  const derive = (purpose: string): Uint8Array =>
+    new Uint8Array(hkdfSync('sha256', key, salt, purpose, DERIVED_KEY_BYTES));
+  return { authority, accessTokenKey: derive('lms access token'), stateSecret: derive('lms state secret') };
 }
 
 async function createFiles(directory: string): Promise<{ certificatePem: string; privateKeyPem: string }> {

@@ -9,11 +9,15 @@ import type { MachineRemoval } from './machine-removal.ts';
 import type { Operations } from './operations.ts';
 import { pageOf } from './paging.ts';
 import type { Points } from './points.ts';
+import type { Installation } from './settings/installation.ts';
+import { previewSettings } from './settings/preview.ts';
+import { watchTasks } from './task-watch.ts';
 
 export interface RegistryParts extends Enrolment {
   readonly opened: OpenedAuthority;
   readonly points: Points;
   readonly operations: Operations;
+  readonly installation: Installation;
   readonly removal: MachineRemoval;
 }
 
@@ -21,7 +25,18 @@ export interface RegistryParts extends Enrolment {
 const TRUSTED_WITH_SECRETS: ReadonlySet<string> = new Set(['gateway', 'manager']);
 
 export function createHandlers(parts: RegistryParts): Handlers<typeof RegistryService> {
-  const { authority, tokens, machines, replicationServers, removed, removal, points, operations, opened } = parts;
+  const {
+    authority,
+    tokens,
+    machines,
+    installation,
+    replicationServers,
+    removed,
+    removal,
+    points,
+    operations,
+    opened,
+  } = parts;
   return {
     getTrust: async (_request, { peer }) => ({
       caPem: authority.certificatePem,
@@ -57,11 +72,17 @@ export function createHandlers(parts: RegistryParts): Handlers<typeof RegistrySe
       return { machines: items, nextPageToken };
     },
     heartbeatMachine: async (request) => ({ machine: await machines.heartbeat(request, new Date()) }),
-    updateMachineSettings: async ({ idOrName, settings, expectedRevision }) => {
-      if (settings === undefined)
-        throw new LmsError('INVALID_ARGUMENT', 'no settings were given', { field: 'settings' });
-      return { machine: await machines.updateSettings(idOrName, settings, expectedRevision, new Date()) };
+    updateMachineSettings: async ({ idOrName, change, expectedOverridesRevision }) => {
+      if (change === undefined) throw new LmsError('INVALID_ARGUMENT', 'no settings were given', { field: 'change' });
+      return { machine: await machines.updateSettings(idOrName, change, expectedOverridesRevision, new Date()) };
     },
+    getSettings: async () => installation.show(),
+    updateSettings: async (request) => {
+      const settings = await installation.update(request);
+      if (request.defaults !== undefined) machines.tellSettings(new Date());
+      return { settings };
+    },
+    previewSettings: (request) => previewSettings({ machines, installation }, request, new Date()),
     setMachinePaused: async ({ idOrName, paused }) => {
       const now = new Date();
       const { machineId } = machines.require(idOrName, now);
@@ -90,8 +111,10 @@ export function createHandlers(parts: RegistryParts): Handlers<typeof RegistrySe
       removed.refuse(machineId);
       return { operations: await operations.commands(machineId, knownOperationIds, waitMilliseconds, signal) };
     },
-    watchTasks: ({ machineIds, afterRevision, waitMilliseconds }, { signal }) =>
-      operations.tasks(machineIds, afterRevision, waitMilliseconds, signal),
+    watchTasks: async (request, { signal, peer }) => {
+      requireTrusted(peer);
+      return watchTasks(parts, request, signal);
+    },
     completeOperation: async (request) => ({ operation: await operations.complete(request, new Date()) }),
 
     reportPoints: async ({ machineId, complete, points: reported }) => {

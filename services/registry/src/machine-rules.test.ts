@@ -2,11 +2,13 @@ import { expect, test } from '@jest/globals';
 import { HeartbeatMachineRequest, LifecycleState, Point, type Machine } from '@lms/proto';
 import { nameIsFree } from './machine-name.ts';
 import { createMachineId, newMachine, presentMachine, withHeartbeat } from './machine-rules.ts';
+import { effectiveSettings } from './settings/setting-rules.ts';
 
 const now = new Date('2026-11-23T12:00:00Z');
 const later = (seconds: number): Date => new Date(now.getTime() + seconds * 1_000);
 const disk = { diskId: 'a', device: '/dev/sda', sizeBytes: 10n };
 
+const settings = { settings: effectiveSettings(), settingsRevision: 1n };
 const machine: Machine = newMachine(
   { machineId: createMachineId(), name: 'web', disks: [disk], agentVersion: '1', inventoryJson: '{}' },
   now,
@@ -43,14 +45,14 @@ test('a disk that got another name, another size or company is told', () => {
 test('an agent is connected until heartbeats are missing, and its machine disconnected some minutes later', () => {
   const lastPoint = Point.fromPartial({ sequence: 1n });
   const at = (seconds: number): Machine =>
-    presentMachine(machine, { lastSeenAt: now, lastPoint, revision: 5 }, later(seconds));
+    presentMachine(machine, { ...settings, lastSeenAt: now, lastPoint, revision: 5 }, later(seconds));
   expect(at(34)).toMatchObject({ agentConnected: true, lifecycleState: LifecycleState.READY_FOR_TEST, revision: 5n });
   expect(at(35)).toMatchObject({ agentConnected: false, lifecycleState: LifecycleState.READY_FOR_TEST });
   expect(at(301)).toMatchObject({ agentConnected: false, lifecycleState: LifecycleState.DISCONNECTED });
 });
 
 test('a machine without a point is not ready, seen or not', () => {
-  const none = { lastPoint: undefined, revision: 1 };
+  const none = { ...settings, lastPoint: undefined, revision: 1 };
   const seen = presentMachine(machine, { ...none, lastSeenAt: now }, later(1));
   const unseen = presentMachine(machine, { ...none, lastSeenAt: undefined }, later(1_000));
   expect(seen.lifecycleState).toBe(LifecycleState.NOT_READY);

@@ -2,36 +2,20 @@
 import { randomBytes } from 'node:crypto';
 import { HEARTBEAT_SECONDS } from '@lms/api';
 import {
-  Compression,
   LifecycleState,
   Machine,
+  type SettingValues,
   type Disk,
   type HeartbeatMachineRequest,
   type Point,
   type ReplicationSettings,
 } from '@lms/proto';
+import { contentRevision, overridesOf } from './settings/setting-rules.ts';
 
 /** Three heartbeats and a little: one that is lost, or a slow proxy, is no absence. */
 const CONNECTED_MILLISECONDS = 3_500 * HEARTBEAT_SECONDS;
 /** Not seen for so long, a machine is not ready for anything. */
 const DISCONNECTED_MILLISECONDS = 5 * 60_000;
-
-const HOUR_SECONDS = 3_600;
-const DAY_SECONDS = 86_400;
-
-export function defaultSettings(): ReplicationSettings {
-  return {
-    pointIntervalSeconds: 10,
-    freezeIntervalSeconds: 60,
-    freezing: true,
-    compression: Compression.ADAPTIVE,
-    retention: [
-      { everySeconds: 600, keepSeconds: HOUR_SECONDS },
-      { everySeconds: HOUR_SECONDS, keepSeconds: DAY_SECONDS },
-      { everySeconds: DAY_SECONDS, keepSeconds: 7 * DAY_SECONDS },
-    ],
-  };
-}
 
 /** 80 random bits: fits a DNS label (SNI) and a NATS subject. */
 export function createMachineId(): string {
@@ -47,7 +31,17 @@ export interface NewMachine {
 }
 
 export function newMachine(machine: NewMachine, now: Date): Machine {
-  return Machine.fromPartial({ ...machine, disks: [...machine.disks], enrolledAt: now, settings: defaultSettings() });
+  return Machine.fromPartial({ ...machine, disks: [...machine.disks], enrolledAt: now, settingOverrides: {} });
+}
+
+/** What was set for this machine alone. */
+export function settingOverrides(stored: Machine): SettingValues {
+  return stored.settingOverrides ?? overridesOf(stored.settings);
+}
+
+/** What follows from them is not stored. */
+export function withOverrides(machine: Machine, overrides: SettingValues): Machine {
+  return { ...machine, settingOverrides: overrides, settings: undefined };
 }
 
 /** The machine with what its heartbeat tells; the same object when that is nothing new. */
@@ -81,15 +75,22 @@ export interface Observed {
   readonly lastSeenAt: Date | undefined;
   readonly lastPoint: Point | undefined;
   readonly revision: number;
+  /** What holds for it, and which revision of the installation's settings that follows from. */
+  readonly settings: ReplicationSettings;
+  readonly settingsRevision: bigint;
 }
 
 /** The stored machine with the fields that follow from others. */
 export function presentMachine(stored: Machine, observed: Observed, now: Date): Machine {
-  const { lastSeenAt, lastPoint, revision } = observed;
+  const { lastSeenAt, lastPoint, revision, settings, settingsRevision } = observed;
+  const overrides = settingOverrides(stored);
   const unseenMilliseconds = lastSeenAt === undefined ? Number.POSITIVE_INFINITY : now.getTime() - lastSeenAt.getTime();
   return {
     ...stored,
-    settings: stored.settings ?? defaultSettings(),
+    settings,
+    settingOverrides: overrides,
+    settingsRevision,
+    overridesRevision: contentRevision(overrides),
     lastSeenAt,
     agentConnected: unseenMilliseconds < CONNECTED_MILLISECONDS,
     lifecycleState: lifecycleOf(stored, unseenMilliseconds, lastPoint),

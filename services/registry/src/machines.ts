@@ -1,19 +1,23 @@
 /** Source machines: enrolling, names, heartbeats, settings. One that was removed is none, whatever is still stored of it. */
 import { LmsError } from '@lms/errors';
 import type { StateEntry } from '@lms/events';
-import {
-  Compression,
-  type HeartbeatMachineRequest,
-  type ListMachinesRequest,
-  type Machine,
-  type ReplicationSettings,
-} from '@lms/proto';
+import type { HeartbeatMachineRequest, ListMachinesRequest, Machine, SettingsChange } from '@lms/proto';
 import type { Facts } from './facts.ts';
 import { nameIsFree, nameKey } from './machine-name.ts';
-import { newMachine, presentMachine, withHeartbeat, type NewMachine } from './machine-rules.ts';
+import {
+  newMachine,
+  presentMachine,
+  settingOverrides,
+  withHeartbeat,
+  withOverrides,
+  type NewMachine,
+} from './machine-rules.ts';
 import { pageOf, type Page } from './paging.ts';
 import type { Points } from './points.ts';
 import type { RemovedMachines } from './removed-machines.ts';
+import type { Installation } from './settings/installation.ts';
+import { checkSettings } from './settings/setting-checks.ts';
+import { contentRevision, withChange } from './settings/setting-rules.ts';
 import type { RegistryStore } from './store.ts';
 
 /**
@@ -28,6 +32,7 @@ export class Machines {
   readonly #points: Points;
   readonly #facts: Facts;
   readonly #removed: RemovedMachines;
+  readonly #installation: Installation;
   readonly #seenAt = new Map<string, Date>();
   /** Machine ids by name, from the bucket's one watch. */
   readonly #idByName = new Map<string, string>();
@@ -38,12 +43,14 @@ export class Machines {
     points: Points,
     facts: Facts,
     removed: RemovedMachines,
+    installation: Installation,
   ) {
     this.#machines = store.machines;
     this.#names = store.names;
     this.#points = points;
     this.#facts = facts;
     this.#removed = removed;
+    this.#installation = installation;
     for (const { key, value } of store.machines.entries()) this.#idByName.set(value.name, key);
     this.#forget = store.machines.onChange((key, entry) => {
       if (entry !== null) this.#idByName.set(entry.value.name, key);
@@ -119,20 +126,38 @@ export class Machines {
     return machine;
   }
 
-  async updateSettings(
-    idOrName: string,
-    settings: ReplicationSettings,
-    expectedRevision: bigint,
-    now: Date,
-  ): Promise<Machine> {
-    checkSettings(settings);
-    const { machineId, revision } = this.require(idOrName, now);
-    if (expectedRevision !== 0n && expectedRevision !== revision) {
-      throw new LmsError('ABORTED', `machine ${idOrName} was changed meanwhile`, {
-        action: 'read it again and repeat',
-      });
+  /** `expected`: the content revision that the caller knows; ABORTED when it is another one by now. */
+  updateSettings(idOrName: string, change: SettingsChange, expected: bigint | undefined, now: Date): Promise<Machine> {
+    const { machineId } = this.require(idOrName, now);
+    const changed = (machine: Machine): Machine => {
+      const before = settingOverrides(machine);
+      if (expected !== undefined && expected !== contentRevision(before)) {
+        throw new LmsError('ABORTED', `the settings of machine ${idOrName} were changed meanwhile`, {
+          action: 'read them again and repeat',
+        });
+      }
+      const overrides = withChange(before, change);
+      checkSettings(overrides);
+      return contentRevision(overrides) === contentRevision(before) ? machine : withOverrides(machine, overrides);
+    };
+    return this.#change(machineId, changed, now);
+  }
+
+  /** All of them, by name. */
+  all(now: Date): Machine[] {
+    const entries = this.#machines.entries().filter(({ key }) => !this.#removed.has(key));
+    return entries
+      .map(({ value, revision }) => this.#present(value, revision, now))
+      .sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  /** The settings of all machines have changed: what each of them has now. */
+  tellSettings(now: Date): void {
+    for (const machine of this.all(now)) {
+      const fact = { $case: 'machineChanged', value: { machine } } as const;
+      const entity = `machine.${machine.machineId}.${machine.settingsRevision}`;
+      this.#facts.tell(machine.machineId, fact, entity, Number(machine.revision));
     }
-    return this.#change(machineId, (machine) => ({ ...machine, settings }), now);
   }
 
   setPaused(machineId: string, paused: boolean, now: Date): Promise<Machine> {
@@ -218,7 +243,14 @@ export class Machines {
     const seen = this.#seenAt.get(stored.machineId);
     const lastSeenAt =
       seen === undefined || (stored.lastSeenAt !== undefined && stored.lastSeenAt > seen) ? stored.lastSeenAt : seen;
-    return presentMachine(stored, { lastSeenAt, lastPoint: this.#points.last(stored.machineId), revision }, now);
+    const observed = {
+      lastSeenAt,
+      lastPoint: this.#points.last(stored.machineId),
+      revision,
+      settings: this.#installation.effective(settingOverrides(stored)),
+      settingsRevision: this.#installation.revision,
+    };
+    return presentMachine(stored, observed, now);
   }
 }
 
@@ -227,15 +259,4 @@ function nameTaken(name: string): LmsError {
     field: 'name',
     action: 'give this one another name with --name',
   });
-}
-
-function checkSettings(settings: ReplicationSettings): void {
-  const { pointIntervalSeconds, freezeIntervalSeconds, compression } = settings;
-  for (const [field, seconds] of Object.entries({ pointIntervalSeconds, freezeIntervalSeconds })) {
-    if (seconds >= 1 && seconds <= 86_400) continue;
-    throw new LmsError('INVALID_ARGUMENT', `${field} must be 1 to 86400 seconds, not ${seconds}`, { field });
-  }
-  if (compression === Compression.UNSPECIFIED || compression === Compression.UNRECOGNIZED) {
-    throw new LmsError('INVALID_ARGUMENT', 'compression must be adaptive, on or off', { field: 'compression' });
-  }
 }

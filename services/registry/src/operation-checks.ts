@@ -48,6 +48,8 @@ export function checkOperation(request: CreateOperationRequest, { machine, point
       if (point?.pinned === true) throw refused(`point ${point.sequence} of ${name} is pinned`, 'unpin it first');
       return;
     case OperationKind.VERIFY_POINT:
+    case OperationKind.PIN_POINT:
+    case OperationKind.UNPIN_POINT:
     case OperationKind.RESCAN:
     case OperationKind.PAUSE:
     case OperationKind.RESUME:
@@ -57,10 +59,16 @@ export function checkOperation(request: CreateOperationRequest, { machine, point
   }
 }
 
+const MEAN_POINTS: ReadonlySet<OperationKind> = new Set([
+  OperationKind.VERIFY_POINT,
+  OperationKind.EXPORT_DISK,
+  OperationKind.DELETE_POINT,
+  OperationKind.PIN_POINT,
+  OperationKind.UNPIN_POINT,
+]);
+
 export function meansPoint(kind: OperationKind): boolean {
-  return (
-    kind === OperationKind.VERIFY_POINT || kind === OperationKind.EXPORT_DISK || kind === OperationKind.DELETE_POINT
-  );
+  return MEAN_POINTS.has(kind);
 }
 
 function requireRange({ offsetBytes, lengthBytes }: CreateOperationRequest, { diskId, sizeBytes }: PointDisk): void {

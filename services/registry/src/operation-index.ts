@@ -46,8 +46,16 @@ export class OperationIndex {
     return operations.sort(oldestFirst);
   }
 
-  /** Resolves when the condition holds; it is looked at now, and after each change of an operation of these machines. */
-  async waitFor(machineIds: Iterable<string>, condition: () => boolean, signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the condition holds; it is looked at now, and after each change of an operation of these machines, or of
+   * what `also` tells of (it returns the way to end it).
+   */
+  async waitFor(
+    machineIds: Iterable<string>,
+    condition: () => boolean,
+    signal: AbortSignal,
+    also: (look: () => void) => () => void = () => () => undefined,
+  ): Promise<void> {
     signal.throwIfAborted();
     if (condition()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -60,11 +68,13 @@ export class OperationIndex {
     };
     const waited = [...new Set(machineIds)];
     for (const machineId of waited) this.#waitersOf(machineId).add(look);
+    const forgetOther = also(look);
     const giveUp = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', giveUp, { once: true });
     try {
       await promise;
     } finally {
+      forgetOther();
       signal.removeEventListener('abort', giveUp);
       for (const machineId of waited) this.#forgetWaiter(machineId, look);
     }

@@ -1,5 +1,4 @@
 /** What operators ask of agents and replication servers: kept until it is done, handed out until its result comes. */
-import { createHash } from 'node:crypto';
 import { LmsError } from '@lms/errors';
 import {
   Operation,
@@ -32,6 +31,12 @@ const MAXIMUM_PENDING = 64;
 const KEEP_COMPLETED_MILLISECONDS = 86_400_000;
 const DEFAULT_TIMEOUT_SECONDS = 300;
 const LONGEST_WAIT_MILLISECONDS = 30_000;
+
+export interface TaskWait {
+  readonly waitMilliseconds: number;
+  readonly signal: AbortSignal;
+  readonly also: (look: () => void) => () => void;
+}
 
 export class Operations {
   readonly #bucket: RegistryStore['operations'];
@@ -128,18 +133,18 @@ export class Operations {
     return commands();
   }
 
-  /** What replication servers must do for these machines; waits until that is another list than the one of `after`. */
-  async tasks(
+  /** What replication servers must do for these machines, oldest first. */
+  tasks(machineIds: readonly string[]): Operation[] {
+    return machineIds.flatMap((machineId) => this.#index.of(machineId).filter(isTask)).sort(oldestFirst);
+  }
+
+  /** Waits until the condition holds, as long as the caller may; `also`: see `OperationIndex.waitFor`. */
+  waitForTasks(
     machineIds: readonly string[],
-    after: bigint,
-    waitMilliseconds: number,
-    signal: AbortSignal,
-  ): Promise<{ revision: bigint; operations: Operation[] }> {
-    const tasks = (): Operation[] =>
-      machineIds.flatMap((machineId) => this.#index.of(machineId).filter(isTask)).sort(oldestFirst);
-    if (after !== 0n) await this.#until(machineIds, () => listRevision(tasks()) !== after, waitMilliseconds, signal);
-    const operations = tasks();
-    return { revision: listRevision(operations), operations };
+    condition: () => boolean,
+    { waitMilliseconds, signal, also }: TaskWait,
+  ): Promise<void> {
+    return this.#until(machineIds, condition, waitMilliseconds, signal, also);
   }
 
   /** PERMISSION_DENIED unless the operation is for one of these machines. */
@@ -152,6 +157,9 @@ export class Operations {
     const operation = await this.#modify(request.operationId, (one) => withResult(one, request, reported, now));
     if (operation.state !== OperationState.SUCCEEDED) return operation;
     if (kind === OperationKind.DELETE_POINT) await this.#points.remove(machineId, sequence);
+    if (kind === OperationKind.PIN_POINT || kind === OperationKind.UNPIN_POINT) {
+      await this.#points.setPinned(machineId, sequence, checkpointId, kind === OperationKind.PIN_POINT);
+    }
     const report = operation.verifyReport;
     if (kind === OperationKind.VERIFY_POINT && report?.mismatchedBlocks === 0n) {
       await this.#points.addDigests(machineId, sequence, checkpointId, report.sha256);
@@ -233,20 +241,14 @@ export class Operations {
     condition: () => boolean,
     waitMilliseconds: number,
     signal: AbortSignal,
+    also?: TaskWait['also'],
   ): Promise<void> {
     if (waitMilliseconds === 0 || condition()) return;
     const timeout = AbortSignal.timeout(Math.min(waitMilliseconds, LONGEST_WAIT_MILLISECONDS));
     try {
-      await this.#index.waitFor(machineIds, condition, AbortSignal.any([signal, timeout]));
+      await this.#index.waitFor(machineIds, condition, AbortSignal.any([signal, timeout]), also);
     } catch (error) {
       if (!timeout.aborted || signal.aborted) throw error;
     }
   }
-}
-
-/** Names a list of operations; the same for every registry, never 0. */
-export function listRevision(operations: readonly Operation[]): bigint {
-  const hash = createHash('sha256');
-  for (const { operationId } of operations) hash.update(`${operationId}\n`);
-  return hash.digest().readBigUInt64LE() | 1n;
 }

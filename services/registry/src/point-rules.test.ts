@@ -15,11 +15,12 @@ test('keys are in the order of sequences and come back as they were', () => {
   expect(parsePointKey(keys[2] ?? '')).toEqual({ machineId: 'm-1', sequence: 10n });
 });
 
-test('a report keeps digests and pins that were found out here, and replaces everything else', () => {
+test('a report keeps digests that were found out here, and replaces everything else', () => {
   const known = point({ pinned: true, disks: [{ ...disk, sha256: 'ff' }] });
   const merged = mergePoint(known, point({ requestId: 'r' }));
-  expect(merged).toMatchObject({ pinned: true, requestId: 'r', disks: [{ sha256: 'ff' }] });
+  expect(merged).toMatchObject({ pinned: false, requestId: 'r', disks: [{ sha256: 'ff' }] });
   expect(mergePoint(known, point({ disks: [{ ...disk, sha256: 'ee' }] })).disks[0]?.sha256).toBe('ee');
-  expect(samePoint(known, mergePoint(known, point()))).toBe(true);
+  expect(samePoint(known, mergePoint(known, point({ pinned: true })))).toBe(true);
+  expect(samePoint(known, mergePoint(known, point()))).toBe(false);
   expect(samePoint(known, merged)).toBe(false);
 });

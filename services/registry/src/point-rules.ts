@@ -4,12 +4,11 @@ import { Consistency, type Point } from '@lms/proto';
 /** Enough for a point a second during 300 million years; keys are then in the order of sequences. */
 const SEQUENCE_DIGITS = 16;
 
-/** What was found out here (digests, a pin) stays; everything else is as reported. */
+/** What was found out here (digests) stays; everything else is as reported. */
 export function mergePoint(current: Point, reported: Point): Point {
   const digests = new Map(current.disks.map((disk) => [disk.diskId, disk.sha256]));
   return {
     ...reported,
-    pinned: current.pinned,
     disks: reported.disks.map((disk) => ({ ...disk, sha256: disk.sha256 || (digests.get(disk.diskId) ?? '') })),
   };
 }
@@ -20,6 +19,7 @@ export function samePoint(one: Point, other: Point): boolean {
     one.createdAt === other.createdAt &&
     one.consistency === other.consistency &&
     one.pauseMicroseconds === other.pauseMicroseconds &&
+    one.pinned === other.pinned &&
     one.disks.length === other.disks.length &&
     one.disks.every((disk, index) => {
       const twin = other.disks[index];

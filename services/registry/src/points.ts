@@ -70,6 +70,16 @@ export class Points {
     this.#facts.tell(machineId, fact, `point.${machineId}.${sequence}`, entry.revision);
   }
 
+  /** Its replication server has done it; the next report says the same. */
+  async setPinned(machineId: string, sequence: bigint, checkpointId: string, pinned: boolean): Promise<void> {
+    const key = pointKey(machineId, sequence);
+    if (this.#bucket.get(key)?.value.checkpointId !== checkpointId) return;
+    await this.#bucket.modify(key, (current) => {
+      if (current === null) throw new LmsError('NOT_FOUND', `point ${sequence} was deleted meanwhile`);
+      return current.checkpointId === checkpointId && current.pinned !== pinned ? { ...current, pinned } : current;
+    });
+  }
+
   /** The SHA-256 of disks, once somebody has read all of them and found every block right. */
   async addDigests(
     machineId: string,

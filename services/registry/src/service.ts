@@ -16,6 +16,8 @@ import { Operations } from './operations.ts';
 import { Points } from './points.ts';
 import { RemovedMachines } from './removed-machines.ts';
 import { ReplicationServers } from './replication-servers.ts';
+import { Installation } from './settings/installation.ts';
+import { PasswordSeal } from './settings/password-seal.ts';
 import { openStore, type RegistryStore } from './store.ts';
 import { Tokens } from './tokens.ts';
 
@@ -72,7 +74,9 @@ class Registry implements RegistryServiceModule {
     const facts = new Facts(connection);
     const points = new Points(store.points, facts);
     const removed = new RemovedMachines(store.removed);
-    const machines = new Machines(store, points, facts, removed);
+    const seal = new PasswordSeal(opened.stateSecret);
+    const installation = new Installation({ bucket: store.settings, seal, facts, logger: this.#logger });
+    const machines = new Machines(store, points, facts, removed, installation);
     const operations = new Operations(store.operations, machines, points, facts);
     const tokens = new Tokens(store.tokens);
     if (operatorTokenSha256 !== undefined) {
@@ -93,6 +97,7 @@ class Registry implements RegistryServiceModule {
       opened,
       tokens,
       machines,
+      installation,
       removed,
       removal,
       replicationServers,

@@ -4,6 +4,7 @@ import { Machine, Operation, Point } from '@lms/proto';
 import { combineHealth, type Health } from '@lms/service';
 import { StoredName } from './machine-name.ts';
 import { StoredRemoval } from './removed-machines.ts';
+import { STORED_SETTINGS, type StoredSettings } from './settings/stored-settings.ts';
 import { StoredReplicationServer } from './stored-replication-server.ts';
 import { StoredToken } from './token-rules.ts';
 
@@ -25,12 +26,14 @@ export interface RegistryStore {
   readonly operations: StateBucket<Operation>;
   /** By machine id: the deny-list. */
   readonly removed: StateBucket<StoredRemoval>;
+  /** Under one key: the installation's. */
+  readonly settings: StateBucket<StoredSettings>;
   health(): Health;
   close(): Promise<void>;
 }
 
 export async function openStore(connection: EventConnection, signal: AbortSignal): Promise<RegistryStore> {
-  const [machines, names, tokens, replicationServers, points, operations, removed] = await Promise.all([
+  const [machines, names, tokens, replicationServers, points, operations, removed, settings] = await Promise.all([
     StateBucket.open(connection, { name: 'LMS_MACHINES', codec: messageState(Machine, SCHEMA_VERSION) }, signal),
     StateBucket.open(connection, { name: 'LMS_MACHINE_NAMES', codec: jsonState(StoredName, SCHEMA_VERSION) }, signal),
     StateBucket.open(connection, { name: 'LMS_TOKENS', codec: jsonState(StoredToken, SCHEMA_VERSION) }, signal),
@@ -46,8 +49,9 @@ export async function openStore(connection: EventConnection, signal: AbortSignal
       { name: 'LMS_REMOVED_MACHINES', codec: jsonState(StoredRemoval, SCHEMA_VERSION) },
       signal,
     ),
+    StateBucket.open(connection, { name: 'LMS_SETTINGS', codec: STORED_SETTINGS }, signal),
   ]);
-  const buckets = [machines, names, tokens, replicationServers, points, operations, removed];
+  const buckets = [machines, names, tokens, replicationServers, points, operations, removed, settings];
   return {
     machines,
     names,
@@ -56,6 +60,7 @@ export async function openStore(connection: EventConnection, signal: AbortSignal
     points,
     operations,
     removed,
+    settings,
     health: () => combineHealth(buckets.map((bucket) => bucket.health())),
     close: async () => {
       await Promise.all(buckets.map((bucket) => bucket.close()));

@@ -211,7 +211,7 @@ export class ReplicationServer implements Service {
       api,
       store: async (machineId) => replicas.replica(machineId).store(),
       holds,
-      onDeleted: (machineId) => reports.reportAll(machineId),
+      onPointsChanged: (machineId) => reports.reportAll(machineId),
       onFinished: (task, error) => {
         const { id, kind, machineId, sequence } = task;
         if (error === null) this.#logger.info({ id, kind, machineId, sequence }, 'task done');

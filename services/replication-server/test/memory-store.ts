@@ -60,7 +60,7 @@ export function createMemoryStore(): MemoryStore {
       if (known !== undefined) return known;
       store.calls.push(`checkpoint ${request.checkpointId}`);
       lastMark = { mapEpoch: request.mapEpoch, markId: request.markId };
-      const point = { ...request, sequence: points.length + 1, disks };
+      const point = { ...request, sequence: points.length + 1, pinned: false, disks };
       points.push(point);
       return point;
     },
@@ -69,6 +69,7 @@ export function createMemoryStore(): MemoryStore {
     openPoint: unused,
     keepPoint: unused,
     isRead: () => false,
+    pinPoint: unused,
     deletePoint: unused,
     verifyPoint: unused,
     applyRetention: () => Promise.resolve([]),

@@ -3,6 +3,7 @@
  * machine is served by whom, and what follows from what is seen, is decided in front of them.
  */
 import type { ComponentReport, Route, StagingObject } from '@lms/proto';
+import type { FoundWays } from './block-stream-ways.ts';
 import type { ServerObservation } from './observation.ts';
 import type { ServerAddress } from './store.ts';
 
@@ -21,11 +22,6 @@ export interface WantedStaging {
   readonly machines: ReadonlyMap<string, WantedMachine>;
   /** Machines of which nothing is to be left. */
   readonly removed: ReadonlySet<string>;
-}
-
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
 }
 
 export interface StagingDriver {
@@ -47,11 +43,8 @@ export interface StagingDriver {
   run(wanted: WantedStaging): void;
   /** Null: it is none of this driver's. */
   observe(name: string): DriverServer | null;
-  /**
-   * All that agents can connect to, in the order to try; empty: there is no address yet. `reported`: what the replication
-   * server itself says.
-   */
-  endpointsOf(name: string, reported: ServerAddress): readonly Endpoint[];
+  /** What agents can connect to; nothing: there is no address yet. `reported`: what the replication server itself says. */
+  waysOf(name: string, reported: ServerAddress): FoundWays;
   /** For a router of the block stream. */
   routes(): readonly Route[];
   /** What there is of the machine, or of all. */

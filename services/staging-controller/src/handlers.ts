@@ -1,11 +1,13 @@
 /** lms.v1.Staging. */
 import { LmsError } from '@lms/errors';
-import type { StagingService, WatchAssignmentsResponse } from '@lms/proto';
+import type { BlockStreamEndpoint, StagingService, WatchAssignmentsResponse } from '@lms/proto';
 import type { Handlers } from '@lms/rpc';
 import { pause } from '@lms/service';
 import type { AssignmentTable } from './assignment-table.ts';
+import { namedWays, type Endpoint } from './block-stream-ways.ts';
 import { stepReport, type Controller } from './controller.ts';
 import type { StagingDriver } from './driver.ts';
+import type { MachineWays } from './machine-ways.ts';
 import type { Machines } from './machines.ts';
 import { watchRoutes } from './routes.ts';
 import type { Removals } from './removals.ts';
@@ -31,11 +33,12 @@ export interface StagingHandlersOptions {
   readonly sightings: Sightings;
   readonly driver: StagingDriver;
   readonly removals: Removals;
+  readonly ways: MachineWays;
   readonly startedAt: Date;
 }
 
 export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeof StagingService> {
-  const { controller, store, sightings, driver, removals } = options;
+  const { controller, store, sightings, driver, removals, ways } = options;
   return {
     watchAssignments: async ({ replicationServer, afterRevision, waitMilliseconds }, { signal }) => {
       sightings.serverCalled(replicationServer, new Date());
@@ -56,25 +59,28 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
       return {};
     },
     getEndpoint: ({ machineId }) => {
-      const name = store.assignments.get(machineId)?.value.replicationServer;
-      const server = name === undefined ? null : store.servers.get(name);
-      if (server === null) return Promise.resolve({ endpoint: undefined, alternatives: [] });
-      const serverName = `${machineId}.block-stream.lms.internal`;
-      const [endpoint, ...alternatives] = driver
-        .endpointsOf(server.key, server.value)
-        .map((address) => ({ ...address, serverName }));
+      const [endpoint, ...alternatives] = inMachineName(machineId, ways.named(machineId));
       if (endpoint === undefined) return Promise.resolve({ endpoint, alternatives });
       sightings.agentTold(machineId);
       controller.look(machineId);
       return Promise.resolve({ endpoint, alternatives });
     },
     getServingServer: ({ machineId }) => Promise.resolve(describeServer(options, machineId)),
+    getBlockStreamWays: ({ machineId, settings }) => {
+      const { named, wanted, withdrawn, pending } = ways.describe(machineId, settings);
+      return Promise.resolve({
+        named: inMachineName(machineId, named),
+        wanted: inMachineName(machineId, wanted),
+        withdrawn: inMachineName(machineId, withdrawn),
+        pending,
+      });
+    },
     getInitiation: ({ machineId }) => Promise.resolve({ steps: controller.stepsOf(machineId).map(stepReport) }),
     listReadyServers: () => {
       const now = new Date();
       const ready = store.servers.entries().filter(({ key }) => sightings.isReady(key, now));
       const servers = ready.map(({ key, value }) => {
-        const [endpoint] = driver.endpointsOf(key, value);
+        const [endpoint] = namedWays(driver.waysOf(key, value));
         return { replicationServer: key, address: endpoint?.host ?? value.address, port: endpoint?.port ?? value.port };
       });
       return Promise.resolve({ servers });
@@ -98,6 +104,11 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
       }
     },
   };
+}
+
+function inMachineName(machineId: string, endpoints: readonly Endpoint[]): BlockStreamEndpoint[] {
+  const serverName = `${machineId}.block-stream.lms.internal`;
+  return endpoints.map((endpoint) => ({ ...endpoint, serverName }));
 }
 
 /** The first answer that differs from what the caller has, or the present one when `until` is aborted. */

@@ -14,7 +14,8 @@ import { TokenPurpose, type ComponentReport, type RegistryService } from '@lms/p
 import type { RpcClient } from '@lms/rpc';
 import { keepPort, SupervisedProcess, type ProcessCommand, type ProcessState } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
-import type { DriverServer, Endpoint, StagingDriver } from './driver.ts';
+import type { FoundWays } from './block-stream-ways.ts';
+import type { DriverServer, StagingDriver } from './driver.ts';
 import { hostObjects } from './host-objects.ts';
 import type { ServerAddress } from './store.ts';
 
@@ -118,8 +119,10 @@ export class HostDriver implements StagingDriver {
     };
   }
 
-  endpointsOf(_name: string, { address, port }: ServerAddress): readonly [Endpoint] {
-    return [{ host: this.#options.host.advertisedNames[0] ?? address, port }];
+  /** One address, for whoever comes from wherever: another one is known to operators only, who say it in the settings. */
+  waysOf(_name: string, { address, port }: ServerAddress): FoundWays {
+    const endpoint = { host: this.#options.host.advertisedNames[0] ?? address, port };
+    return { public: endpoint, private: endpoint, prefer: 'public' };
   }
 
   routes(): readonly [] {

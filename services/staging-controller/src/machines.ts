@@ -48,7 +48,8 @@ export class Machines {
   put(machine: Machine): void {
     const known = this.#machines.get(machine.machineId);
     // A registry that began anew counts its revisions anew: equal content is what matters.
-    if (known !== undefined && known.revision === machine.revision) return;
+    const isSame = known?.revision === machine.revision && known.settingsRevision === machine.settingsRevision;
+    if (known !== undefined && isSame) return;
     this.#machines.set(machine.machineId, machine);
     this.#onChange(machine.machineId);
   }

@@ -13,6 +13,7 @@ import { HostDriver } from './host-driver.ts';
 import { DEFAULT_PATIENCE } from './initiation.ts';
 import { loadKubeConfig } from './kubernetes/connection.ts';
 import { KubernetesDriver } from './kubernetes/driver.ts';
+import { MachineWays } from './machine-ways.ts';
 import { Machines } from './machines.ts';
 import { Removals } from './removals.ts';
 import { SightingExchange } from './sighting-exchange.ts';
@@ -59,6 +60,7 @@ export function createStagingControllerService(
         controller.look(machineId);
       });
       const removals = new Removals({ store, driver, machines, sightings, logger: connection.logger });
+      const ways = new MachineWays({ store, driver, machines });
       const table = new AssignmentTable({
         assignments: store.assignments,
         removals: store.removals,
@@ -106,7 +108,7 @@ export function createStagingControllerService(
       server = new RpcServer({ component: NAME, listen, tls, health, dependencies });
       server.serve(
         StagingService,
-        stagingHandlers({ controller, table, store, machines, sightings, driver, removals, startedAt }),
+        stagingHandlers({ controller, table, store, machines, sightings, driver, removals, ways, startedAt }),
       );
       await server.start();
       const started = server;

@@ -1,6 +1,7 @@
 /** What a replication server said of itself, and what is known of the one that serves a machine: for diagnosis. */
 import type { GetServingServerResponse } from '@lms/proto';
 import type { StagingDriver } from './driver.ts';
+import type { MachineWays } from './machine-ways.ts';
 import type { Sightings } from './sightings.ts';
 import type { ServerAddress, StagingStore } from './store.ts';
 
@@ -30,15 +31,18 @@ export function withReport(
 export interface ServerParts {
   readonly store: Pick<StagingStore, 'assignments' | 'servers'>;
   readonly sightings: Pick<Sightings, 'calledAt' | 'clockAhead'>;
-  readonly driver: Pick<StagingDriver, 'observe' | 'endpointsOf'>;
+  readonly driver: Pick<StagingDriver, 'observe'>;
+  readonly ways: Pick<MachineWays, 'named'>;
 }
 
-export function describeServer({ store, sightings, driver }: ServerParts, machineId: string): GetServingServerResponse {
+export function describeServer(
+  { store, sightings, driver, ways }: ServerParts,
+  machineId: string,
+): GetServingServerResponse {
   const name = store.assignments.get(machineId)?.value.replicationServer ?? '';
   const observed = name === '' ? null : driver.observe(name);
   const reported = name === '' ? null : (store.servers.get(name)?.value ?? null);
   const serverName = `${machineId}.block-stream.lms.internal`;
-  const endpoints = reported === null ? [] : driver.endpointsOf(name, reported);
   const clockAheadMilliseconds = sightings.clockAhead(name);
   return {
     replicationServer: name,
@@ -53,6 +57,6 @@ export function describeServer({ store, sightings, driver }: ServerParts, machin
       until: new Date(until),
     })),
     ...(clockAheadMilliseconds === null ? {} : { clockAheadMilliseconds }),
-    endpoints: endpoints.map((endpoint) => ({ ...endpoint, serverName })),
+    endpoints: ways.named(machineId).map((endpoint) => ({ ...endpoint, serverName })),
   };
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import type { AgentStatistics, PointReport, ReplicationServerApi } from '@lms/api';
+import { UNLIMITED, type AgentStatistics, type PointReport, type ReplicationServerApi } from '@lms/api';
 import { TestGateway, never, type Enrolled } from '../harness/gateway.ts';
 import { until } from '../harness/until.ts';
 
@@ -95,7 +95,13 @@ test('what agent and replication server report is what the operator sees', async
   expect(heartbeat).toEqual({
     blockStream: gateway.staging.endpoint,
     blockStreamAlternatives: gateway.staging.alternatives,
-    settings: { pointIntervalSeconds: 10, freezeIntervalSeconds: 60, freezing: true, compression: 'adaptive' },
+    settings: {
+      pointIntervalSeconds: 10,
+      freezeIntervalSeconds: 60,
+      freezing: true,
+      compression: 'adaptive',
+      bandwidth: UNLIMITED,
+    },
     desired: { paused: false },
     heartbeatSeconds: 10,
   });

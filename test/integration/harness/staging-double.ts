@@ -43,6 +43,7 @@ export class StagingDouble implements AsyncDisposable {
         formerAddresses: [],
         endpoints: [],
       }),
+      getBlockStreamWays: async () => ({ named: [], wanted: [], withdrawn: [], pending: undefined }),
       getInitiation: async () => ({
         steps: [
           {

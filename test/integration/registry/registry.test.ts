@@ -11,6 +11,7 @@ import {
   OperationKind,
   OperationState,
   Point,
+  SettingValues,
   TokenPurpose,
   type Operation,
 } from '@lms/proto';
@@ -326,9 +327,10 @@ test('pause stays and is told to the agent, settings are compared and set', asyn
   const { machine } = await client.getMachine({ idOrName: machineId });
   expect(machine?.paused).toBe(true);
   await expect(createOperation(machineId)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
-  if (machine?.settings === undefined) throw new Error('no settings');
-  const settings = { ...machine.settings, freezing: false };
-  const change = { idOrName: machineId, settings, expectedRevision: machine.revision };
+  if (machine === undefined) throw new Error('no machine');
+  const set = SettingValues.fromPartial({ freezing: false });
+  const expectedOverridesRevision = machine.overridesRevision;
+  const change = { idOrName: machineId, change: { set, unset: [] }, expectedOverridesRevision };
   await client.updateMachineSettings(change);
   await expect(client.updateMachineSettings(change)).rejects.toMatchObject({ code: 'ABORTED' });
 });

@@ -87,7 +87,7 @@ test('what a replication server receives keeps to its limit, shared by machines,
   const sendBoth = (chunks: number, markId: number): Promise<unknown> =>
     Promise.all([sendChunks(first, image, chunks, markId), sendChunks(second, image, chunks, markId)]);
   await sendBoth(1, 1);
-  manager.set({ bandwidth: { ...UNLIMITED, limitBitsPerSecond: 16 * MBIT_PER_SECOND } });
+  manager.set({ proxy: null, bandwidth: { ...UNLIMITED, limitBitsPerSecond: 16 * MBIT_PER_SECOND } });
   await until('the server has heard of its limit', () => server.find('another bandwidth limit holds'));
   // What lies in buffers of kernels and of the relay has passed it and not the server; marks tell when all has.
   const before = relays.map((relay) => relay.bytes);
@@ -101,7 +101,7 @@ test('what a replication server receives keeps to its limit, shared by machines,
   expect(whole).toBeGreaterThan(0.5);
   // When one has sent all, so has the other, but for what buffers hold.
   expect(Math.min(...shares)).toBeGreaterThan(0.7 * Math.max(...shares));
-  manager.set({ bandwidth: UNLIMITED });
+  manager.set({ proxy: null, bandwidth: UNLIMITED });
   await sendBoth(2, 3);
   for (const agent of [first, second]) await agent.zero(2 * CHUNK_BLOCKS, DISK_BLOCKS - 2 * CHUNK_BLOCKS);
   expect([await first.checkpoint('c-1', 4), await second.checkpoint('c-2', 4)]).toEqual([1, 1]);

@@ -17,6 +17,7 @@ import {
   ReadyReport,
   ReplicationServerStatisticsBatch,
   TaskResult,
+  UNLIMITED,
 } from '@lms/api';
 import type {
   AssignedMachine,
@@ -60,7 +61,7 @@ export class ManagerDouble implements AsyncDisposable {
   #machines: readonly AssignedMachine[] = [];
   #tasks: readonly ReplicationTask[] = [];
   #removed: readonly string[] = [];
-  #settings: AssignmentsAnswer['settings'];
+  #settings: AssignmentsAnswer['settings'] = { bandwidth: UNLIMITED, proxy: null };
   #revision = 1;
 
   private constructor(authority: CertificateAuthority, server: Server) {

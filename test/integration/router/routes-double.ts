@@ -33,6 +33,7 @@ export class RoutesDouble {
       watchAssignments: unused,
       reportReady: unused,
       getEndpoint: unused,
+      getBlockStreamWays: unused,
       getInitiation: unused,
       getServingServer: unused,
       listReadyServers: unused,

@@ -38,6 +38,7 @@ export function watchStore(store: StagingStore, called: (call: FrameCall) => voi
     openPoint: (sequence) => store.openPoint(sequence),
     keepPoint: (sequence) => store.keepPoint(sequence),
     isRead: () => store.isRead(),
+    pinPoint: (sequence, pinned) => store.pinPoint(sequence, pinned),
     deletePoint: (sequence) => store.deletePoint(sequence),
     verifyPoint: (sequence, signal) => store.verifyPoint(sequence, signal),
     applyRetention: (rows, nowMicroseconds) => store.applyRetention(rows, nowMicroseconds),

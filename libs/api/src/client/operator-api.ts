@@ -4,6 +4,7 @@ import {
   CreateTokenAnswer,
   Diagnosis,
   InitiationReport,
+  InstallationSettings,
   JoinToken,
   JoinTokenPage,
   LogsAnswer,
@@ -15,13 +16,15 @@ import {
   OperationAccepted,
   PointPage,
   Series,
+  SettingsPreview,
   StagingObjectPage,
   Status,
   type CreatePointRequest,
   type CreateTokenRequest,
+  type InstallationSettingsRequest,
   type LogsQuery,
-  type MachineSettingsChange,
   type PageQuery,
+  type ReplicationSettingsRequest,
   type SeriesQuery,
   type StagingObjectsQuery,
 } from '../schemas/index.ts';
@@ -132,13 +135,47 @@ export class OperatorApi {
     return this.client.call({ method: 'GET', path, answer: MachineSettings, signal });
   }
 
+  /** `revision`: of the settings that the change is made for; null: whatever they are. */
   changeMachineSettings(
     idOrName: string,
-    change: MachineSettingsChange,
+    change: ReplicationSettingsRequest,
     signal: AbortSignal,
+    revision: string | null = null,
   ): Promise<MachineSettings> {
     const path = `${machinePath(idOrName)}/settings`;
-    return this.client.call({ method: 'PATCH', path, body: change, answer: MachineSettings, signal });
+    const headers = ifMatch(revision);
+    return this.client.call({ method: 'PATCH', path, body: change, headers, answer: MachineSettings, signal });
+  }
+
+  /** What the change would do. Nothing is changed. */
+  previewMachineSettings(
+    idOrName: string,
+    change: ReplicationSettingsRequest,
+    signal: AbortSignal,
+  ): Promise<SettingsPreview> {
+    const path = `${machinePath(idOrName)}/settings`;
+    const query = { dryRun: 'true' };
+    return this.client.call({ method: 'PATCH', path, query, body: change, answer: SettingsPreview, signal });
+  }
+
+  settings(signal: AbortSignal): Promise<InstallationSettings> {
+    return this.client.call({ method: 'GET', path: '/v1/settings', answer: InstallationSettings, signal });
+  }
+
+  changeSettings(
+    change: InstallationSettingsRequest,
+    signal: AbortSignal,
+    revision: string | null = null,
+  ): Promise<InstallationSettings> {
+    const headers = ifMatch(revision);
+    const path = '/v1/settings';
+    return this.client.call({ method: 'PATCH', path, body: change, headers, answer: InstallationSettings, signal });
+  }
+
+  previewSettings(change: InstallationSettingsRequest, signal: AbortSignal): Promise<SettingsPreview> {
+    const query = { dryRun: 'true' };
+    const path = '/v1/settings';
+    return this.client.call({ method: 'PATCH', path, query, body: change, answer: SettingsPreview, signal });
   }
 
   machineStatistics(idOrName: string, query: SeriesQuery, signal: AbortSignal): Promise<Series> {
@@ -192,6 +229,17 @@ export class OperatorApi {
     return this.client.call({ method: 'POST', path, answer: OperationAccepted, signal });
   }
 
+  /** Safe to repeat. */
+  pinPoint(
+    idOrName: string,
+    sequence: number,
+    action: 'pin' | 'unpin',
+    signal: AbortSignal,
+  ): Promise<OperationAccepted> {
+    const path = `${machinePath(idOrName)}/points/${sequence}/${action}`;
+    return this.client.call({ method: 'POST', path, answer: OperationAccepted, signal, repeatable: true });
+  }
+
   /** What the raw disk of a point is: its size, what names its content, and its SHA-256 where that is known. */
   async diskImageIdentity(place: DiskImagePlace, signal: AbortSignal): Promise<DiskImageIdentity> {
     return readIdentity(await this.client.head(imagePath(place), signal));
@@ -226,4 +274,8 @@ function machinePath(idOrName: string): string {
 
 function imagePath({ idOrName, sequence, diskId }: DiskImagePlace): string {
   return `${machinePath(idOrName)}/points/${sequence}/disks/${encodeURIComponent(diskId)}/image`;
+}
+
+function ifMatch(revision: string | null): Record<string, string> {
+  return revision === null ? {} : { 'if-match': `"${revision}"` };
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { JoinTokenSecret } from './authority.ts';
-import { Bandwidth } from './bandwidth.ts';
 import {
   MAXIMUM_BLOCK_STREAM_ALTERNATIVES,
   MAXIMUM_DISKS,
@@ -10,7 +9,7 @@ import {
   MAXIMUM_RESOLVED_ADDRESSES,
   MAXIMUM_STATISTICS_BATCH,
 } from './limits.ts';
-import { MachineSettings } from './machine.ts';
+import { AgentSettings } from './settings.ts';
 import {
   Count,
   Device,
@@ -69,8 +68,7 @@ export const HeartbeatAnswer = z.object({
   blockStream: BlockStreamAddress.nullable(),
   /** Other addresses of it, in the order to try them. Managers of before name none, and agents of before read none. */
   blockStreamAlternatives: z.array(BlockStreamAddress).max(MAXIMUM_BLOCK_STREAM_ALTERNATIVES).default([]),
-  /** Managers of before know no limit. */
-  settings: MachineSettings.extend({ bandwidth: Bandwidth.optional() }),
+  settings: AgentSettings,
   desired: z.object({ paused: z.boolean() }),
   heartbeatSeconds: z.number().positive(),
 });

@@ -11,6 +11,7 @@ export * from './operation.ts';
 export * from './point.ts';
 export * from './problem.ts';
 export * from './replication-server.ts';
+export * from './settings.ts';
 export * from './staging.ts';
 export * from './status.ts';
 export * from './values.ts';

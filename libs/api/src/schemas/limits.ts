@@ -20,6 +20,8 @@ export const MAXIMUM_POINTS_PER_REPORT = 4_096;
 export const MAXIMUM_PEM_LENGTH = 16_384;
 /** Inventory is facts for people and for launches, not a dump. */
 export const MAXIMUM_INVENTORY_BYTES = 65_536;
+export const MAXIMUM_RETENTION_ROWS = 16;
+export const MAXIMUM_NO_PROXY_ENTRIES = 256;
 export const MAXIMUM_SENTENCE_LENGTH = 2_048;
 /** Below the idle time-out of the usual proxies (30 s and up). */
 export const MAXIMUM_WAIT_SECONDS = 25;

@@ -1,15 +1,7 @@
 import { z } from 'zod';
 import { Point } from './point.ts';
 import { Count, Device, DiskId, Instant, MachineId, Sentence } from './values.ts';
-import {
-  Compression,
-  InitiationStep,
-  LifecycleState,
-  ReplicationState,
-  StallCause,
-  StepState,
-  Tracker,
-} from './words.ts';
+import { InitiationStep, LifecycleState, ReplicationState, StallCause, StepState, Tracker } from './words.ts';
 
 /** MACHINE of the command line. Unknown is null, never 0. */
 export const Machine = z.object({
@@ -52,25 +44,6 @@ export const InitiationReport = z.object({
   ),
 });
 export type InitiationReport = z.infer<typeof InitiationReport>;
-
-/** Replication settings of one machine. */
-export const MachineSettings = z.object({
-  /** How often a point is attempted when the machine is quiet. */
-  pointIntervalSeconds: z.int().min(1).max(86_400),
-  /** At most this often by freezing, unless asked. */
-  freezeIntervalSeconds: z.int().min(1).max(86_400),
-  freezing: z.boolean(),
-  compression: Compression,
-});
-export type MachineSettings = z.infer<typeof MachineSettings>;
-export const MachineSettingsChange = MachineSettings.partial().strict();
-export type MachineSettingsChange = z.infer<typeof MachineSettingsChange>;
-
-export const RetentionRow = z.object({
-  everySeconds: z.int().positive().max(31_536_000),
-  keepSeconds: z.int().positive().max(315_360_000),
-});
-export type RetentionRow = z.infer<typeof RetentionRow>;
 
 /** One instant of a machine's statistics. */
 export const SeriesSample = z.object({

@@ -24,12 +24,14 @@ export const PointReport = z.strictObject({
   consistency: Consistency,
   createdAt: Instant,
   pauseMicroseconds: Count,
+  /** Replication servers of before could pin nothing. */
+  pinned: z.boolean().default(false),
   disks: z
     .array(z.strictObject({ diskId: DiskId, device: Device, sizeBytes: Count, sha256: Sha256Hex.nullable() }))
     .min(1)
     .max(MAXIMUM_DISKS),
 });
-export type PointReport = z.infer<typeof PointReport>;
+export type PointReport = z.input<typeof PointReport>;
 
 export const PointPage = z.object({ points: z.array(Point), nextPageToken: z.string().nullable() });
 export type PointPage = z.infer<typeof PointPage>;

@@ -1,16 +1,16 @@
 import { z } from 'zod';
 import { JoinTokenSecret } from './authority.ts';
 import { FailureWord } from './agent.ts';
+import { UNLIMITED } from './bandwidth.ts';
 import {
   MAXIMUM_INTERFACE_ADDRESSES,
   MAXIMUM_POINTS_PER_REPORT,
   MAXIMUM_REFUSALS,
   MAXIMUM_STATISTICS_BATCH,
 } from './limits.ts';
-import { Bandwidth } from './bandwidth.ts';
-import { RetentionRow } from './machine.ts';
 import { VerifyReport } from './operation.ts';
 import { CheckpointId, PointReport } from './point.ts';
+import { ReplicationServerSettings, RetentionRow } from './settings.ts';
 import {
   Count,
   DiskId,
@@ -52,7 +52,7 @@ export const AssignmentsQuery = z.strictObject({
 });
 export const ReplicationTask = z.object({
   id: OperationId,
-  kind: z.enum(['verify', 'export', 'delete']),
+  kind: z.enum(['verify', 'export', 'delete', 'pin', 'unpin']),
   machineId: MachineId,
   sequence: Sequence,
   diskId: DiskId.optional(),
@@ -77,8 +77,8 @@ export const AssignmentsAnswer = z.object({
   removedMachineIds: z.array(MachineId).default([]),
   /** All that are not done: a task stays listed until its result has come. */
   tasks: z.array(ReplicationTask),
-  /** Managers of before know no limit. */
-  settings: z.object({ bandwidth: Bandwidth }).optional(),
+  /** Managers of before tell none. */
+  settings: ReplicationServerSettings.default({ bandwidth: UNLIMITED, proxy: null }),
 });
 export type AssignmentsAnswer = z.infer<typeof AssignmentsAnswer>;
 
@@ -139,7 +139,7 @@ export const PointsReport = z.strictObject({
   complete: z.boolean(),
   points: z.array(PointReport).max(MAXIMUM_POINTS_PER_REPORT),
 });
-export type PointsReport = z.infer<typeof PointsReport>;
+export type PointsReport = z.input<typeof PointsReport>;
 
 export const TaskResult = z.strictObject({
   state: z.enum(['succeeded', 'failed']),

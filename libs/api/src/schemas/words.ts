@@ -57,6 +57,8 @@ export const OPERATION_KINDS = [
   'verifyPoint',
   'exportDisk',
   'deletePoint',
+  'pinPoint',
+  'unpinPoint',
 ] as const;
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export const LOG_SOURCES = ['agent', 'replication-server'] as const;
@@ -73,6 +75,8 @@ export const LogSource = z.enum(LOG_SOURCES);
 export const Consistency = z.enum(['crash', 'filesystem']);
 export const Tracker = z.enum(['trace', 'scan']);
 export const Compression = z.enum(['adaptive', 'on', 'off']);
+/** `any`: whichever works, in the order that the installation prefers. */
+export const BlockStreamUse = z.enum(['any', 'public', 'private']);
 
 export type ReplicationState = z.infer<typeof ReplicationState>;
 export type LifecycleState = z.infer<typeof LifecycleState>;
@@ -86,3 +90,4 @@ export type LogSource = z.infer<typeof LogSource>;
 export type Consistency = z.infer<typeof Consistency>;
 export type Tracker = z.infer<typeof Tracker>;
 export type Compression = z.infer<typeof Compression>;
+export type BlockStreamUse = z.infer<typeof BlockStreamUse>;

@@ -8,6 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Machine, Operation, Point, RemovedMachine } from "./machine.ts";
+import { InstallationSettings } from "./settings.ts";
 import { InitiationStepReport } from "./staging.ts";
 
 export interface Event {
@@ -24,6 +25,7 @@ export interface Event {
     | { $case: "replicationServerEnrolled"; value: ReplicationServerEnrolled }
     | { $case: "initiationStepChanged"; value: InitiationStepChanged }
     | { $case: "machineRemoved"; value: MachineRemoved }
+    | { $case: "settingsChanged"; value: SettingsChanged }
     | undefined;
 }
 
@@ -31,7 +33,7 @@ export interface MachineEnrolled {
   machine: Machine | undefined;
 }
 
-/** Name, disks, settings, pause or agent version; never a heartbeat alone. */
+/** Name, disks, settings (also those for all machines), pause or agent version; never a heartbeat alone. */
 export interface MachineChanged {
   machine: Machine | undefined;
 }
@@ -63,6 +65,11 @@ export interface InitiationStepChanged {
 
 export interface MachineRemoved {
   machine: RemovedMachine | undefined;
+}
+
+/** Of the installation. In the subject stands `installation` in the place of a machine. */
+export interface SettingsChanged {
+  settings: InstallationSettings | undefined;
 }
 
 function createBaseEvent(): Event {
@@ -104,6 +111,9 @@ export const Event: MessageFns<Event> = {
         break;
       case "machineRemoved":
         MachineRemoved.encode(message.fact.value, writer.uint32(90).fork()).join();
+        break;
+      case "settingsChanged":
+        SettingsChanged.encode(message.fact.value, writer.uint32(98).fork()).join();
         break;
     }
     return writer;
@@ -216,6 +226,14 @@ export const Event: MessageFns<Event> = {
             message.fact = { $case: "machineRemoved", value: MachineRemoved.decode(reader, reader.uint32()) };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.fact = { $case: "settingsChanged", value: SettingsChanged.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -282,6 +300,10 @@ export const Event: MessageFns<Event> = {
         ? { $case: "machineRemoved", value: MachineRemoved.fromJSON(object.machineRemoved) }
         : isSet(object.machine_removed)
         ? { $case: "machineRemoved", value: MachineRemoved.fromJSON(object.machine_removed) }
+        : isSet(object.settingsChanged)
+        ? { $case: "settingsChanged", value: SettingsChanged.fromJSON(object.settingsChanged) }
+        : isSet(object.settings_changed)
+        ? { $case: "settingsChanged", value: SettingsChanged.fromJSON(object.settings_changed) }
         : undefined,
     };
   },
@@ -312,6 +334,8 @@ export const Event: MessageFns<Event> = {
       obj.initiationStepChanged = InitiationStepChanged.toJSON(message.fact.value);
     } else if (message.fact?.$case === "machineRemoved") {
       obj.machineRemoved = MachineRemoved.toJSON(message.fact.value);
+    } else if (message.fact?.$case === "settingsChanged") {
+      obj.settingsChanged = SettingsChanged.toJSON(message.fact.value);
     }
     return obj;
   },
@@ -381,6 +405,12 @@ export const Event: MessageFns<Event> = {
       case "machineRemoved": {
         if (object.fact?.value !== undefined && object.fact?.value !== null) {
           message.fact = { $case: "machineRemoved", value: MachineRemoved.fromPartial(object.fact.value) };
+        }
+        break;
+      }
+      case "settingsChanged": {
+        if (object.fact?.value !== undefined && object.fact?.value !== null) {
+          message.fact = { $case: "settingsChanged", value: SettingsChanged.fromPartial(object.fact.value) };
         }
         break;
       }
@@ -1020,6 +1050,75 @@ export const MachineRemoved: MessageFns<MachineRemoved> = {
     const message = createBaseMachineRemoved();
     message.machine = (object.machine !== undefined && object.machine !== null)
       ? RemovedMachine.fromPartial(object.machine)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSettingsChanged(): SettingsChanged {
+  return { settings: undefined };
+}
+
+export const SettingsChanged: MessageFns<SettingsChanged> = {
+  encode(message: SettingsChanged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settings !== undefined) {
+      InstallationSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettingsChanged {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettingsChanged();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings = InstallationSettings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SettingsChanged {
+    return { settings: isSet(object.settings) ? InstallationSettings.fromJSON(object.settings) : undefined };
+  },
+
+  toJSON(message: SettingsChanged): unknown {
+    const obj: any = {};
+    if (message.settings !== undefined) {
+      obj.settings = InstallationSettings.toJSON(message.settings);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SettingsChanged>, I>>(base?: I): SettingsChanged {
+    return SettingsChanged.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SettingsChanged>, I>>(object: I): SettingsChanged {
+    const message = createBaseSettingsChanged();
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? InstallationSettings.fromPartial(object.settings)
       : undefined;
     return message;
   },

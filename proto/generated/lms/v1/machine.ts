@@ -7,10 +7,8 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { ReplicationSettings, SettingValues } from "./settings.ts";
 import {
-  Compression,
-  compressionFromJSON,
-  compressionToJSON,
   Consistency,
   consistencyFromJSON,
   consistencyToJSON,
@@ -33,22 +31,6 @@ export interface Disk {
   sizeBytes: bigint;
 }
 
-export interface ReplicationSettings {
-  pointIntervalSeconds: number;
-  freezeIntervalSeconds: number;
-  freezing: boolean;
-  compression: Compression;
-  retention: RetentionRow[];
-  /** Free space that staging leaves; absent: the larger of 2 % and 512 MiB. */
-  floorBytes?: bigint | undefined;
-}
-
-/** Of every `every_seconds` the newest point is kept, for `keep_seconds`. */
-export interface RetentionRow {
-  everySeconds: number;
-  keepSeconds: number;
-}
-
 export interface Machine {
   machineId: string;
   name: string;
@@ -63,6 +45,7 @@ export interface Machine {
   agentConnected: boolean;
   enrolledAt: Date | undefined;
   lifecycleState: LifecycleState;
+  /** What holds for it. */
   settings: ReplicationSettings | undefined;
   paused: boolean;
   /** JSON object of what the agent found out about its machine; empty: not told yet. */
@@ -73,6 +56,14 @@ export interface Machine {
     | undefined;
   /** Grows with every change of this machine; the ETag of REST. */
   revision: bigint;
+  /** What was set for this machine alone. Absent in what was stored when `settings` still said it all. */
+  settingOverrides:
+    | SettingValues
+    | undefined;
+  /** Of the installation's settings that `settings` follows from. */
+  settingsRevision: bigint;
+  /** Made of `setting_overrides`, so that a heartbeat does not change it; the ETag of the machine's settings. */
+  overridesRevision: bigint;
 }
 
 /** What is remembered of a machine that an operator has removed, for as long as it could come back. */
@@ -279,274 +270,6 @@ export const Disk: MessageFns<Disk> = {
   },
 };
 
-function createBaseReplicationSettings(): ReplicationSettings {
-  return {
-    pointIntervalSeconds: 0,
-    freezeIntervalSeconds: 0,
-    freezing: false,
-    compression: 0,
-    retention: [],
-    floorBytes: undefined,
-  };
-}
-
-export const ReplicationSettings: MessageFns<ReplicationSettings> = {
-  encode(message: ReplicationSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.pointIntervalSeconds !== 0) {
-      writer.uint32(8).uint32(message.pointIntervalSeconds);
-    }
-    if (message.freezeIntervalSeconds !== 0) {
-      writer.uint32(16).uint32(message.freezeIntervalSeconds);
-    }
-    if (message.freezing !== false) {
-      writer.uint32(24).bool(message.freezing);
-    }
-    if (message.compression !== 0) {
-      writer.uint32(32).int32(message.compression);
-    }
-    for (const v of message.retention) {
-      RetentionRow.encode(v!, writer.uint32(42).fork()).join();
-    }
-    if (message.floorBytes !== undefined) {
-      if (BigInt.asUintN(64, message.floorBytes) !== message.floorBytes) {
-        throw new globalThis.Error("value provided for field message.floorBytes of type uint64 too large");
-      }
-      writer.uint32(48).uint64(message.floorBytes);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): ReplicationSettings {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseReplicationSettings();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.pointIntervalSeconds = reader.uint32();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.freezeIntervalSeconds = reader.uint32();
-            continue;
-          }
-          case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
-            message.freezing = reader.bool();
-            continue;
-          }
-          case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
-            message.compression = reader.int32() as any;
-            continue;
-          }
-          case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
-            message.retention.push(RetentionRow.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
-            message.floorBytes = reader.uint64() as bigint;
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): ReplicationSettings {
-    return {
-      pointIntervalSeconds: isSet(object.pointIntervalSeconds)
-        ? globalThis.Number(object.pointIntervalSeconds)
-        : isSet(object.point_interval_seconds)
-        ? globalThis.Number(object.point_interval_seconds)
-        : 0,
-      freezeIntervalSeconds: isSet(object.freezeIntervalSeconds)
-        ? globalThis.Number(object.freezeIntervalSeconds)
-        : isSet(object.freeze_interval_seconds)
-        ? globalThis.Number(object.freeze_interval_seconds)
-        : 0,
-      freezing: isSet(object.freezing) ? globalThis.Boolean(object.freezing) : false,
-      compression: isSet(object.compression) ? compressionFromJSON(object.compression) : 0,
-      retention: globalThis.Array.isArray(object?.retention)
-        ? object.retention.map((e: any) => RetentionRow.fromJSON(e))
-        : [],
-      floorBytes: isSet(object.floorBytes)
-        ? BigInt(object.floorBytes)
-        : isSet(object.floor_bytes)
-        ? BigInt(object.floor_bytes)
-        : undefined,
-    };
-  },
-
-  toJSON(message: ReplicationSettings): unknown {
-    const obj: any = {};
-    if (message.pointIntervalSeconds !== 0) {
-      obj.pointIntervalSeconds = Math.round(message.pointIntervalSeconds);
-    }
-    if (message.freezeIntervalSeconds !== 0) {
-      obj.freezeIntervalSeconds = Math.round(message.freezeIntervalSeconds);
-    }
-    if (message.freezing !== false) {
-      obj.freezing = message.freezing;
-    }
-    if (message.compression !== 0) {
-      obj.compression = compressionToJSON(message.compression);
-    }
-    if (message.retention?.length) {
-      obj.retention = message.retention.map((e) => RetentionRow.toJSON(e));
-    }
-    if (message.floorBytes !== undefined) {
-      obj.floorBytes = message.floorBytes.toString();
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<ReplicationSettings>, I>>(base?: I): ReplicationSettings {
-    return ReplicationSettings.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<ReplicationSettings>, I>>(object: I): ReplicationSettings {
-    const message = createBaseReplicationSettings();
-    message.pointIntervalSeconds = object.pointIntervalSeconds ?? 0;
-    message.freezeIntervalSeconds = object.freezeIntervalSeconds ?? 0;
-    message.freezing = object.freezing ?? false;
-    message.compression = object.compression ?? 0;
-    message.retention = object.retention?.map((e) => RetentionRow.fromPartial(e)) || [];
-    message.floorBytes = (object.floorBytes !== undefined && object.floorBytes !== null)
-      ? BigInt(object.floorBytes)
-      : undefined;
-    return message;
-  },
-};
-
-function createBaseRetentionRow(): RetentionRow {
-  return { everySeconds: 0, keepSeconds: 0 };
-}
-
-export const RetentionRow: MessageFns<RetentionRow> = {
-  encode(message: RetentionRow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.everySeconds !== 0) {
-      writer.uint32(8).uint32(message.everySeconds);
-    }
-    if (message.keepSeconds !== 0) {
-      writer.uint32(16).uint32(message.keepSeconds);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): RetentionRow {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRetentionRow();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.everySeconds = reader.uint32();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.keepSeconds = reader.uint32();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): RetentionRow {
-    return {
-      everySeconds: isSet(object.everySeconds)
-        ? globalThis.Number(object.everySeconds)
-        : isSet(object.every_seconds)
-        ? globalThis.Number(object.every_seconds)
-        : 0,
-      keepSeconds: isSet(object.keepSeconds)
-        ? globalThis.Number(object.keepSeconds)
-        : isSet(object.keep_seconds)
-        ? globalThis.Number(object.keep_seconds)
-        : 0,
-    };
-  },
-
-  toJSON(message: RetentionRow): unknown {
-    const obj: any = {};
-    if (message.everySeconds !== 0) {
-      obj.everySeconds = Math.round(message.everySeconds);
-    }
-    if (message.keepSeconds !== 0) {
-      obj.keepSeconds = Math.round(message.keepSeconds);
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<RetentionRow>, I>>(base?: I): RetentionRow {
-    return RetentionRow.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<RetentionRow>, I>>(object: I): RetentionRow {
-    const message = createBaseRetentionRow();
-    message.everySeconds = object.everySeconds ?? 0;
-    message.keepSeconds = object.keepSeconds ?? 0;
-    return message;
-  },
-};
-
 function createBaseMachine(): Machine {
   return {
     machineId: "",
@@ -563,6 +286,9 @@ function createBaseMachine(): Machine {
     inventoryJson: "",
     lastPoint: undefined,
     revision: 0n,
+    settingOverrides: undefined,
+    settingsRevision: 0n,
+    overridesRevision: 0n,
   };
 }
 
@@ -612,6 +338,21 @@ export const Machine: MessageFns<Machine> = {
         throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
       }
       writer.uint32(112).uint64(message.revision);
+    }
+    if (message.settingOverrides !== undefined) {
+      SettingValues.encode(message.settingOverrides, writer.uint32(122).fork()).join();
+    }
+    if (message.settingsRevision !== 0n) {
+      if (BigInt.asUintN(64, message.settingsRevision) !== message.settingsRevision) {
+        throw new globalThis.Error("value provided for field message.settingsRevision of type uint64 too large");
+      }
+      writer.uint32(128).uint64(message.settingsRevision);
+    }
+    if (message.overridesRevision !== 0n) {
+      if (BigInt.asUintN(64, message.overridesRevision) !== message.overridesRevision) {
+        throw new globalThis.Error("value provided for field message.overridesRevision of type uint64 too large");
+      }
+      writer.uint32(136).uint64(message.overridesRevision);
     }
     return writer;
   },
@@ -741,6 +482,30 @@ export const Machine: MessageFns<Machine> = {
             message.revision = reader.uint64() as bigint;
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.settingOverrides = SettingValues.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.settingsRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.overridesRevision = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -805,6 +570,21 @@ export const Machine: MessageFns<Machine> = {
         ? Point.fromJSON(object.last_point)
         : undefined,
       revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      settingOverrides: isSet(object.settingOverrides)
+        ? SettingValues.fromJSON(object.settingOverrides)
+        : isSet(object.setting_overrides)
+        ? SettingValues.fromJSON(object.setting_overrides)
+        : undefined,
+      settingsRevision: isSet(object.settingsRevision)
+        ? BigInt(object.settingsRevision)
+        : isSet(object.settings_revision)
+        ? BigInt(object.settings_revision)
+        : 0n,
+      overridesRevision: isSet(object.overridesRevision)
+        ? BigInt(object.overridesRevision)
+        : isSet(object.overrides_revision)
+        ? BigInt(object.overrides_revision)
+        : 0n,
     };
   },
 
@@ -852,6 +632,15 @@ export const Machine: MessageFns<Machine> = {
     if (message.revision !== 0n) {
       obj.revision = message.revision.toString();
     }
+    if (message.settingOverrides !== undefined) {
+      obj.settingOverrides = SettingValues.toJSON(message.settingOverrides);
+    }
+    if (message.settingsRevision !== 0n) {
+      obj.settingsRevision = message.settingsRevision.toString();
+    }
+    if (message.overridesRevision !== 0n) {
+      obj.overridesRevision = message.overridesRevision.toString();
+    }
     return obj;
   },
 
@@ -878,6 +667,15 @@ export const Machine: MessageFns<Machine> = {
       ? Point.fromPartial(object.lastPoint)
       : undefined;
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.settingOverrides = (object.settingOverrides !== undefined && object.settingOverrides !== null)
+      ? SettingValues.fromPartial(object.settingOverrides)
+      : undefined;
+    message.settingsRevision = (object.settingsRevision !== undefined && object.settingsRevision !== null)
+      ? BigInt(object.settingsRevision)
+      : 0n;
+    message.overridesRevision = (object.overridesRevision !== undefined && object.overridesRevision !== null)
+      ? BigInt(object.overridesRevision)
+      : 0n;
     return message;
   },
 };

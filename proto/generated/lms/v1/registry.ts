@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -19,7 +21,15 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { Disk, Machine, Operation, Point, RemovedMachine, ReplicationSettings, VerifyReport } from "./machine.ts";
+import { Disk, Machine, Operation, Point, RemovedMachine, VerifyReport } from "./machine.ts";
+import {
+  BandwidthSettings,
+  InstallationSettings,
+  ReplicationServerSettings,
+  ReplicationSettings,
+  SettingsChange,
+  StagingProxyChange,
+} from "./settings.ts";
 import {
   Consistency,
   consistencyFromJSON,
@@ -204,15 +214,67 @@ export interface HeartbeatMachineResponse {
 
 export interface UpdateMachineSettingsRequest {
   idOrName: string;
-  settings:
-    | ReplicationSettings
+  change:
+    | SettingsChange
     | undefined;
-  /** ABORTED unless the machine is still at it; 0: whatever it is at. */
-  expectedRevision: bigint;
+  /** ABORTED unless the machine's settings are still at it; absent: whatever they are at. */
+  expectedOverridesRevision?: bigint | undefined;
 }
 
 export interface UpdateMachineSettingsResponse {
   machine: Machine | undefined;
+}
+
+export interface GetSettingsRequest {
+}
+
+export interface GetSettingsResponse {
+  settings:
+    | InstallationSettings
+    | undefined;
+  /** What holds for a machine for which nothing is set. */
+  effectiveDefaults:
+    | ReplicationSettings
+    | undefined;
+  /** 0: nothing was ever set. The ETag of REST. */
+  revision: bigint;
+}
+
+export interface UpdateSettingsRequest {
+  defaults:
+    | SettingsChange
+    | undefined;
+  /** Absent: as before. */
+  stagingProxy: StagingProxyChange | undefined;
+  removeStagingProxy: boolean;
+  /** Absent: as before. */
+  replicationServerBandwidth: BandwidthSettings | undefined;
+  removeReplicationServerBandwidth: boolean;
+  /** ABORTED unless the settings are still at it; absent: whatever they are at. */
+  expectedRevision?: bigint | undefined;
+}
+
+export interface UpdateSettingsResponse {
+  settings: GetSettingsResponse | undefined;
+}
+
+export interface PreviewSettingsRequest {
+  /** Empty: the change is of the defaults. */
+  idOrName: string;
+  change: SettingsChange | undefined;
+}
+
+export interface MachineSettingsPreview {
+  machineId: string;
+  name: string;
+  agentConnected: boolean;
+  before: ReplicationSettings | undefined;
+  after: ReplicationSettings | undefined;
+}
+
+export interface PreviewSettingsResponse {
+  /** Some of those that the change makes different. */
+  machines: MachineSettingsPreview[];
 }
 
 export interface SetMachinePausedRequest {
@@ -319,6 +381,7 @@ export interface WatchTasksRequest {
 export interface WatchTasksResponse {
   revision: bigint;
   operations: Operation[];
+  settings: ReplicationServerSettings | undefined;
 }
 
 export interface CompleteOperationRequest {
@@ -3162,7 +3225,7 @@ export const HeartbeatMachineResponse: MessageFns<HeartbeatMachineResponse> = {
 };
 
 function createBaseUpdateMachineSettingsRequest(): UpdateMachineSettingsRequest {
-  return { idOrName: "", settings: undefined, expectedRevision: 0n };
+  return { idOrName: "", change: undefined, expectedOverridesRevision: undefined };
 }
 
 export const UpdateMachineSettingsRequest: MessageFns<UpdateMachineSettingsRequest> = {
@@ -3170,14 +3233,16 @@ export const UpdateMachineSettingsRequest: MessageFns<UpdateMachineSettingsReque
     if (message.idOrName !== "") {
       writer.uint32(10).string(message.idOrName);
     }
-    if (message.settings !== undefined) {
-      ReplicationSettings.encode(message.settings, writer.uint32(18).fork()).join();
+    if (message.change !== undefined) {
+      SettingsChange.encode(message.change, writer.uint32(34).fork()).join();
     }
-    if (message.expectedRevision !== 0n) {
-      if (BigInt.asUintN(64, message.expectedRevision) !== message.expectedRevision) {
-        throw new globalThis.Error("value provided for field message.expectedRevision of type uint64 too large");
+    if (message.expectedOverridesRevision !== undefined) {
+      if (BigInt.asUintN(64, message.expectedOverridesRevision) !== message.expectedOverridesRevision) {
+        throw new globalThis.Error(
+          "value provided for field message.expectedOverridesRevision of type uint64 too large",
+        );
       }
-      writer.uint32(24).uint64(message.expectedRevision);
+      writer.uint32(40).uint64(message.expectedOverridesRevision);
     }
     return writer;
   },
@@ -3203,20 +3268,20 @@ export const UpdateMachineSettingsRequest: MessageFns<UpdateMachineSettingsReque
             message.idOrName = reader.string();
             continue;
           }
-          case 2: {
-            if (tag !== 18) {
+          case 4: {
+            if (tag !== 34) {
               break;
             }
 
-            message.settings = ReplicationSettings.decode(reader, reader.uint32());
+            message.change = SettingsChange.decode(reader, reader.uint32());
             continue;
           }
-          case 3: {
-            if (tag !== 24) {
+          case 5: {
+            if (tag !== 40) {
               break;
             }
 
-            message.expectedRevision = reader.uint64() as bigint;
+            message.expectedOverridesRevision = reader.uint64() as bigint;
             continue;
           }
         }
@@ -3238,12 +3303,12 @@ export const UpdateMachineSettingsRequest: MessageFns<UpdateMachineSettingsReque
         : isSet(object.id_or_name)
         ? globalThis.String(object.id_or_name)
         : "",
-      settings: isSet(object.settings) ? ReplicationSettings.fromJSON(object.settings) : undefined,
-      expectedRevision: isSet(object.expectedRevision)
-        ? BigInt(object.expectedRevision)
-        : isSet(object.expected_revision)
-        ? BigInt(object.expected_revision)
-        : 0n,
+      change: isSet(object.change) ? SettingsChange.fromJSON(object.change) : undefined,
+      expectedOverridesRevision: isSet(object.expectedOverridesRevision)
+        ? BigInt(object.expectedOverridesRevision)
+        : isSet(object.expected_overrides_revision)
+        ? BigInt(object.expected_overrides_revision)
+        : undefined,
     };
   },
 
@@ -3252,11 +3317,11 @@ export const UpdateMachineSettingsRequest: MessageFns<UpdateMachineSettingsReque
     if (message.idOrName !== "") {
       obj.idOrName = message.idOrName;
     }
-    if (message.settings !== undefined) {
-      obj.settings = ReplicationSettings.toJSON(message.settings);
+    if (message.change !== undefined) {
+      obj.change = SettingsChange.toJSON(message.change);
     }
-    if (message.expectedRevision !== 0n) {
-      obj.expectedRevision = message.expectedRevision.toString();
+    if (message.expectedOverridesRevision !== undefined) {
+      obj.expectedOverridesRevision = message.expectedOverridesRevision.toString();
     }
     return obj;
   },
@@ -3267,12 +3332,13 @@ export const UpdateMachineSettingsRequest: MessageFns<UpdateMachineSettingsReque
   fromPartial<I extends Exact<DeepPartial<UpdateMachineSettingsRequest>, I>>(object: I): UpdateMachineSettingsRequest {
     const message = createBaseUpdateMachineSettingsRequest();
     message.idOrName = object.idOrName ?? "";
-    message.settings = (object.settings !== undefined && object.settings !== null)
-      ? ReplicationSettings.fromPartial(object.settings)
+    message.change = (object.change !== undefined && object.change !== null)
+      ? SettingsChange.fromPartial(object.change)
       : undefined;
-    message.expectedRevision = (object.expectedRevision !== undefined && object.expectedRevision !== null)
-      ? BigInt(object.expectedRevision)
-      : 0n;
+    message.expectedOverridesRevision =
+      (object.expectedOverridesRevision !== undefined && object.expectedOverridesRevision !== null)
+        ? BigInt(object.expectedOverridesRevision)
+        : undefined;
     return message;
   },
 };
@@ -3344,6 +3410,734 @@ export const UpdateMachineSettingsResponse: MessageFns<UpdateMachineSettingsResp
     message.machine = (object.machine !== undefined && object.machine !== null)
       ? Machine.fromPartial(object.machine)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseGetSettingsRequest(): GetSettingsRequest {
+  return {};
+}
+
+export const GetSettingsRequest: MessageFns<GetSettingsRequest> = {
+  encode(_: GetSettingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSettingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSettingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetSettingsRequest {
+    return {};
+  },
+
+  toJSON(_: GetSettingsRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetSettingsRequest>, I>>(base?: I): GetSettingsRequest {
+    return GetSettingsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSettingsRequest>, I>>(_: I): GetSettingsRequest {
+    const message = createBaseGetSettingsRequest();
+    return message;
+  },
+};
+
+function createBaseGetSettingsResponse(): GetSettingsResponse {
+  return { settings: undefined, effectiveDefaults: undefined, revision: 0n };
+}
+
+export const GetSettingsResponse: MessageFns<GetSettingsResponse> = {
+  encode(message: GetSettingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settings !== undefined) {
+      InstallationSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    if (message.effectiveDefaults !== undefined) {
+      ReplicationSettings.encode(message.effectiveDefaults, writer.uint32(18).fork()).join();
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSettingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSettingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings = InstallationSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.effectiveDefaults = ReplicationSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetSettingsResponse {
+    return {
+      settings: isSet(object.settings) ? InstallationSettings.fromJSON(object.settings) : undefined,
+      effectiveDefaults: isSet(object.effectiveDefaults)
+        ? ReplicationSettings.fromJSON(object.effectiveDefaults)
+        : isSet(object.effective_defaults)
+        ? ReplicationSettings.fromJSON(object.effective_defaults)
+        : undefined,
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+    };
+  },
+
+  toJSON(message: GetSettingsResponse): unknown {
+    const obj: any = {};
+    if (message.settings !== undefined) {
+      obj.settings = InstallationSettings.toJSON(message.settings);
+    }
+    if (message.effectiveDefaults !== undefined) {
+      obj.effectiveDefaults = ReplicationSettings.toJSON(message.effectiveDefaults);
+    }
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetSettingsResponse>, I>>(base?: I): GetSettingsResponse {
+    return GetSettingsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetSettingsResponse>, I>>(object: I): GetSettingsResponse {
+    const message = createBaseGetSettingsResponse();
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? InstallationSettings.fromPartial(object.settings)
+      : undefined;
+    message.effectiveDefaults = (object.effectiveDefaults !== undefined && object.effectiveDefaults !== null)
+      ? ReplicationSettings.fromPartial(object.effectiveDefaults)
+      : undefined;
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    return message;
+  },
+};
+
+function createBaseUpdateSettingsRequest(): UpdateSettingsRequest {
+  return {
+    defaults: undefined,
+    stagingProxy: undefined,
+    removeStagingProxy: false,
+    replicationServerBandwidth: undefined,
+    removeReplicationServerBandwidth: false,
+    expectedRevision: undefined,
+  };
+}
+
+export const UpdateSettingsRequest: MessageFns<UpdateSettingsRequest> = {
+  encode(message: UpdateSettingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.defaults !== undefined) {
+      SettingsChange.encode(message.defaults, writer.uint32(10).fork()).join();
+    }
+    if (message.stagingProxy !== undefined) {
+      StagingProxyChange.encode(message.stagingProxy, writer.uint32(18).fork()).join();
+    }
+    if (message.removeStagingProxy !== false) {
+      writer.uint32(24).bool(message.removeStagingProxy);
+    }
+    if (message.replicationServerBandwidth !== undefined) {
+      BandwidthSettings.encode(message.replicationServerBandwidth, writer.uint32(34).fork()).join();
+    }
+    if (message.removeReplicationServerBandwidth !== false) {
+      writer.uint32(40).bool(message.removeReplicationServerBandwidth);
+    }
+    if (message.expectedRevision !== undefined) {
+      if (BigInt.asUintN(64, message.expectedRevision) !== message.expectedRevision) {
+        throw new globalThis.Error("value provided for field message.expectedRevision of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.expectedRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateSettingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateSettingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.defaults = SettingsChange.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stagingProxy = StagingProxyChange.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.removeStagingProxy = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.replicationServerBandwidth = BandwidthSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.removeReplicationServerBandwidth = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.expectedRevision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateSettingsRequest {
+    return {
+      defaults: isSet(object.defaults) ? SettingsChange.fromJSON(object.defaults) : undefined,
+      stagingProxy: isSet(object.stagingProxy)
+        ? StagingProxyChange.fromJSON(object.stagingProxy)
+        : isSet(object.staging_proxy)
+        ? StagingProxyChange.fromJSON(object.staging_proxy)
+        : undefined,
+      removeStagingProxy: isSet(object.removeStagingProxy)
+        ? globalThis.Boolean(object.removeStagingProxy)
+        : isSet(object.remove_staging_proxy)
+        ? globalThis.Boolean(object.remove_staging_proxy)
+        : false,
+      replicationServerBandwidth: isSet(object.replicationServerBandwidth)
+        ? BandwidthSettings.fromJSON(object.replicationServerBandwidth)
+        : isSet(object.replication_server_bandwidth)
+        ? BandwidthSettings.fromJSON(object.replication_server_bandwidth)
+        : undefined,
+      removeReplicationServerBandwidth: isSet(object.removeReplicationServerBandwidth)
+        ? globalThis.Boolean(object.removeReplicationServerBandwidth)
+        : isSet(object.remove_replication_server_bandwidth)
+        ? globalThis.Boolean(object.remove_replication_server_bandwidth)
+        : false,
+      expectedRevision: isSet(object.expectedRevision)
+        ? BigInt(object.expectedRevision)
+        : isSet(object.expected_revision)
+        ? BigInt(object.expected_revision)
+        : undefined,
+    };
+  },
+
+  toJSON(message: UpdateSettingsRequest): unknown {
+    const obj: any = {};
+    if (message.defaults !== undefined) {
+      obj.defaults = SettingsChange.toJSON(message.defaults);
+    }
+    if (message.stagingProxy !== undefined) {
+      obj.stagingProxy = StagingProxyChange.toJSON(message.stagingProxy);
+    }
+    if (message.removeStagingProxy !== false) {
+      obj.removeStagingProxy = message.removeStagingProxy;
+    }
+    if (message.replicationServerBandwidth !== undefined) {
+      obj.replicationServerBandwidth = BandwidthSettings.toJSON(message.replicationServerBandwidth);
+    }
+    if (message.removeReplicationServerBandwidth !== false) {
+      obj.removeReplicationServerBandwidth = message.removeReplicationServerBandwidth;
+    }
+    if (message.expectedRevision !== undefined) {
+      obj.expectedRevision = message.expectedRevision.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UpdateSettingsRequest>, I>>(base?: I): UpdateSettingsRequest {
+    return UpdateSettingsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpdateSettingsRequest>, I>>(object: I): UpdateSettingsRequest {
+    const message = createBaseUpdateSettingsRequest();
+    message.defaults = (object.defaults !== undefined && object.defaults !== null)
+      ? SettingsChange.fromPartial(object.defaults)
+      : undefined;
+    message.stagingProxy = (object.stagingProxy !== undefined && object.stagingProxy !== null)
+      ? StagingProxyChange.fromPartial(object.stagingProxy)
+      : undefined;
+    message.removeStagingProxy = object.removeStagingProxy ?? false;
+    message.replicationServerBandwidth =
+      (object.replicationServerBandwidth !== undefined && object.replicationServerBandwidth !== null)
+        ? BandwidthSettings.fromPartial(object.replicationServerBandwidth)
+        : undefined;
+    message.removeReplicationServerBandwidth = object.removeReplicationServerBandwidth ?? false;
+    message.expectedRevision = (object.expectedRevision !== undefined && object.expectedRevision !== null)
+      ? BigInt(object.expectedRevision)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateSettingsResponse(): UpdateSettingsResponse {
+  return { settings: undefined };
+}
+
+export const UpdateSettingsResponse: MessageFns<UpdateSettingsResponse> = {
+  encode(message: UpdateSettingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settings !== undefined) {
+      GetSettingsResponse.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateSettingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateSettingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings = GetSettingsResponse.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateSettingsResponse {
+    return { settings: isSet(object.settings) ? GetSettingsResponse.fromJSON(object.settings) : undefined };
+  },
+
+  toJSON(message: UpdateSettingsResponse): unknown {
+    const obj: any = {};
+    if (message.settings !== undefined) {
+      obj.settings = GetSettingsResponse.toJSON(message.settings);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UpdateSettingsResponse>, I>>(base?: I): UpdateSettingsResponse {
+    return UpdateSettingsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpdateSettingsResponse>, I>>(object: I): UpdateSettingsResponse {
+    const message = createBaseUpdateSettingsResponse();
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? GetSettingsResponse.fromPartial(object.settings)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePreviewSettingsRequest(): PreviewSettingsRequest {
+  return { idOrName: "", change: undefined };
+}
+
+export const PreviewSettingsRequest: MessageFns<PreviewSettingsRequest> = {
+  encode(message: PreviewSettingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idOrName !== "") {
+      writer.uint32(10).string(message.idOrName);
+    }
+    if (message.change !== undefined) {
+      SettingsChange.encode(message.change, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewSettingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewSettingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idOrName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.change = SettingsChange.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewSettingsRequest {
+    return {
+      idOrName: isSet(object.idOrName)
+        ? globalThis.String(object.idOrName)
+        : isSet(object.id_or_name)
+        ? globalThis.String(object.id_or_name)
+        : "",
+      change: isSet(object.change) ? SettingsChange.fromJSON(object.change) : undefined,
+    };
+  },
+
+  toJSON(message: PreviewSettingsRequest): unknown {
+    const obj: any = {};
+    if (message.idOrName !== "") {
+      obj.idOrName = message.idOrName;
+    }
+    if (message.change !== undefined) {
+      obj.change = SettingsChange.toJSON(message.change);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PreviewSettingsRequest>, I>>(base?: I): PreviewSettingsRequest {
+    return PreviewSettingsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PreviewSettingsRequest>, I>>(object: I): PreviewSettingsRequest {
+    const message = createBasePreviewSettingsRequest();
+    message.idOrName = object.idOrName ?? "";
+    message.change = (object.change !== undefined && object.change !== null)
+      ? SettingsChange.fromPartial(object.change)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMachineSettingsPreview(): MachineSettingsPreview {
+  return { machineId: "", name: "", agentConnected: false, before: undefined, after: undefined };
+}
+
+export const MachineSettingsPreview: MessageFns<MachineSettingsPreview> = {
+  encode(message: MachineSettingsPreview, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.agentConnected !== false) {
+      writer.uint32(24).bool(message.agentConnected);
+    }
+    if (message.before !== undefined) {
+      ReplicationSettings.encode(message.before, writer.uint32(34).fork()).join();
+    }
+    if (message.after !== undefined) {
+      ReplicationSettings.encode(message.after, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MachineSettingsPreview {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMachineSettingsPreview();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.agentConnected = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.before = ReplicationSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.after = ReplicationSettings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MachineSettingsPreview {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      agentConnected: isSet(object.agentConnected)
+        ? globalThis.Boolean(object.agentConnected)
+        : isSet(object.agent_connected)
+        ? globalThis.Boolean(object.agent_connected)
+        : false,
+      before: isSet(object.before) ? ReplicationSettings.fromJSON(object.before) : undefined,
+      after: isSet(object.after) ? ReplicationSettings.fromJSON(object.after) : undefined,
+    };
+  },
+
+  toJSON(message: MachineSettingsPreview): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.agentConnected !== false) {
+      obj.agentConnected = message.agentConnected;
+    }
+    if (message.before !== undefined) {
+      obj.before = ReplicationSettings.toJSON(message.before);
+    }
+    if (message.after !== undefined) {
+      obj.after = ReplicationSettings.toJSON(message.after);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<MachineSettingsPreview>, I>>(base?: I): MachineSettingsPreview {
+    return MachineSettingsPreview.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MachineSettingsPreview>, I>>(object: I): MachineSettingsPreview {
+    const message = createBaseMachineSettingsPreview();
+    message.machineId = object.machineId ?? "";
+    message.name = object.name ?? "";
+    message.agentConnected = object.agentConnected ?? false;
+    message.before = (object.before !== undefined && object.before !== null)
+      ? ReplicationSettings.fromPartial(object.before)
+      : undefined;
+    message.after = (object.after !== undefined && object.after !== null)
+      ? ReplicationSettings.fromPartial(object.after)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePreviewSettingsResponse(): PreviewSettingsResponse {
+  return { machines: [] };
+}
+
+export const PreviewSettingsResponse: MessageFns<PreviewSettingsResponse> = {
+  encode(message: PreviewSettingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.machines) {
+      MachineSettingsPreview.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewSettingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewSettingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machines.push(MachineSettingsPreview.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewSettingsResponse {
+    return {
+      machines: globalThis.Array.isArray(object?.machines)
+        ? object.machines.map((e: any) => MachineSettingsPreview.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PreviewSettingsResponse): unknown {
+    const obj: any = {};
+    if (message.machines?.length) {
+      obj.machines = message.machines.map((e) => MachineSettingsPreview.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PreviewSettingsResponse>, I>>(base?: I): PreviewSettingsResponse {
+    return PreviewSettingsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PreviewSettingsResponse>, I>>(object: I): PreviewSettingsResponse {
+    const message = createBasePreviewSettingsResponse();
+    message.machines = object.machines?.map((e) => MachineSettingsPreview.fromPartial(e)) || [];
     return message;
   },
 };
@@ -4978,7 +5772,7 @@ export const WatchTasksRequest: MessageFns<WatchTasksRequest> = {
 };
 
 function createBaseWatchTasksResponse(): WatchTasksResponse {
-  return { revision: 0n, operations: [] };
+  return { revision: 0n, operations: [], settings: undefined };
 }
 
 export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
@@ -4991,6 +5785,9 @@ export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
     }
     for (const v of message.operations) {
       Operation.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.settings !== undefined) {
+      ReplicationServerSettings.encode(message.settings, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -5024,6 +5821,14 @@ export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
             message.operations.push(Operation.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.settings = ReplicationServerSettings.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5042,6 +5847,7 @@ export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
       operations: globalThis.Array.isArray(object?.operations)
         ? object.operations.map((e: any) => Operation.fromJSON(e))
         : [],
+      settings: isSet(object.settings) ? ReplicationServerSettings.fromJSON(object.settings) : undefined,
     };
   },
 
@@ -5053,6 +5859,9 @@ export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
     if (message.operations?.length) {
       obj.operations = message.operations.map((e) => Operation.toJSON(e));
     }
+    if (message.settings !== undefined) {
+      obj.settings = ReplicationServerSettings.toJSON(message.settings);
+    }
     return obj;
   },
 
@@ -5063,6 +5872,9 @@ export const WatchTasksResponse: MessageFns<WatchTasksResponse> = {
     const message = createBaseWatchTasksResponse();
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     message.operations = object.operations?.map((e) => Operation.fromPartial(e)) || [];
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? ReplicationServerSettings.fromPartial(object.settings)
+      : undefined;
     return message;
   },
 };
@@ -6051,6 +6863,39 @@ export const RegistryService = {
       Buffer.from(UpdateMachineSettingsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateMachineSettingsResponse => UpdateMachineSettingsResponse.decode(value),
   },
+  /** Of the installation. */
+  getSettings: {
+    path: "/lms.v1.Registry/GetSettings" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSettingsRequest): Buffer => Buffer.from(GetSettingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSettingsRequest => GetSettingsRequest.decode(value),
+    responseSerialize: (value: GetSettingsResponse): Buffer => Buffer.from(GetSettingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetSettingsResponse => GetSettingsResponse.decode(value),
+  },
+  updateSettings: {
+    path: "/lms.v1.Registry/UpdateSettings" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateSettingsRequest): Buffer =>
+      Buffer.from(UpdateSettingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateSettingsRequest => UpdateSettingsRequest.decode(value),
+    responseSerialize: (value: UpdateSettingsResponse): Buffer =>
+      Buffer.from(UpdateSettingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateSettingsResponse => UpdateSettingsResponse.decode(value),
+  },
+  /** What a change would make of each machine, by name. Changes nothing; refuses what the change itself would be refused for. */
+  previewSettings: {
+    path: "/lms.v1.Registry/PreviewSettings" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: PreviewSettingsRequest): Buffer =>
+      Buffer.from(PreviewSettingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PreviewSettingsRequest => PreviewSettingsRequest.decode(value),
+    responseSerialize: (value: PreviewSettingsResponse): Buffer =>
+      Buffer.from(PreviewSettingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PreviewSettingsResponse => PreviewSettingsResponse.decode(value),
+  },
   /** Stays until it is set otherwise; also sends the agent a PAUSE or RESUME operation. */
   setMachinePaused: {
     path: "/lms.v1.Registry/SetMachinePaused" as const,
@@ -6135,7 +6980,10 @@ export const RegistryService = {
       Buffer.from(WatchCommandsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchCommandsResponse => WatchCommandsResponse.decode(value),
   },
-  /** Pending operations for the replication server of these machines; waits until they differ from `after_revision`. */
+  /**
+   * Pending operations for the replication server of these machines, and its settings; waits until they differ from
+   * `after_revision`.
+   */
   watchTasks: {
     path: "/lms.v1.Registry/WatchTasks" as const,
     requestStream: false as const,
@@ -6212,6 +7060,11 @@ export interface RegistryServer extends UntypedServiceImplementation {
   /** Of a machine that is not known (JetStream was lost): makes it anew, since its certificate was accepted. */
   heartbeatMachine: handleUnaryCall<HeartbeatMachineRequest, HeartbeatMachineResponse>;
   updateMachineSettings: handleUnaryCall<UpdateMachineSettingsRequest, UpdateMachineSettingsResponse>;
+  /** Of the installation. */
+  getSettings: handleUnaryCall<GetSettingsRequest, GetSettingsResponse>;
+  updateSettings: handleUnaryCall<UpdateSettingsRequest, UpdateSettingsResponse>;
+  /** What a change would make of each machine, by name. Changes nothing; refuses what the change itself would be refused for. */
+  previewSettings: handleServerStreamingCall<PreviewSettingsRequest, PreviewSettingsResponse>;
   /** Stays until it is set otherwise; also sends the agent a PAUSE or RESUME operation. */
   setMachinePaused: handleUnaryCall<SetMachinePausedRequest, SetMachinePausedResponse>;
   /**
@@ -6228,7 +7081,10 @@ export interface RegistryServer extends UntypedServiceImplementation {
   getOperation: handleUnaryCall<GetOperationRequest, GetOperationResponse>;
   /** Pending operations for one machine's agent other than those it knows; waits for the first. */
   watchCommands: handleUnaryCall<WatchCommandsRequest, WatchCommandsResponse>;
-  /** Pending operations for the replication server of these machines; waits until they differ from `after_revision`. */
+  /**
+   * Pending operations for the replication server of these machines, and its settings; waits until they differ from
+   * `after_revision`.
+   */
   watchTasks: handleUnaryCall<WatchTasksRequest, WatchTasksResponse>;
   completeOperation: handleUnaryCall<CompleteOperationRequest, CompleteOperationResponse>;
   /** What the replication server holds. The data is the truth: `complete` replaces the list. */
@@ -6458,6 +7314,47 @@ export interface RegistryClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UpdateMachineSettingsResponse) => void,
   ): ClientUnaryCall;
+  /** Of the installation. */
+  getSettings(
+    request: GetSettingsRequest,
+    callback: (error: ServiceError | null, response: GetSettingsResponse) => void,
+  ): ClientUnaryCall;
+  getSettings(
+    request: GetSettingsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetSettingsResponse) => void,
+  ): ClientUnaryCall;
+  getSettings(
+    request: GetSettingsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetSettingsResponse) => void,
+  ): ClientUnaryCall;
+  updateSettings(
+    request: UpdateSettingsRequest,
+    callback: (error: ServiceError | null, response: UpdateSettingsResponse) => void,
+  ): ClientUnaryCall;
+  updateSettings(
+    request: UpdateSettingsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UpdateSettingsResponse) => void,
+  ): ClientUnaryCall;
+  updateSettings(
+    request: UpdateSettingsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UpdateSettingsResponse) => void,
+  ): ClientUnaryCall;
+  /** What a change would make of each machine, by name. Changes nothing; refuses what the change itself would be refused for. */
+  previewSettings(
+    request: PreviewSettingsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<PreviewSettingsResponse>;
+  previewSettings(
+    request: PreviewSettingsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<PreviewSettingsResponse>;
   /** Stays until it is set otherwise; also sends the agent a PAUSE or RESUME operation. */
   setMachinePaused(
     request: SetMachinePausedRequest,
@@ -6572,7 +7469,10 @@ export interface RegistryClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: WatchCommandsResponse) => void,
   ): ClientUnaryCall;
-  /** Pending operations for the replication server of these machines; waits until they differ from `after_revision`. */
+  /**
+   * Pending operations for the replication server of these machines, and its settings; waits until they differ from
+   * `after_revision`.
+   */
   watchTasks(
     request: WatchTasksRequest,
     callback: (error: ServiceError | null, response: WatchTasksResponse) => void,

@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { RetentionRow } from "./machine.ts";
+import { BlockStreamSettings, RetentionRow } from "./settings.ts";
 import {
   InitiationStep,
   initiationStepFromJSON,
@@ -122,6 +122,34 @@ export interface GetServingServerResponse {
     | undefined;
   /** What agents are told. */
   endpoints: BlockStreamEndpoint[];
+}
+
+export interface GetBlockStreamWaysRequest {
+  machineId: string;
+  /** Absent: the settings that the machine has. */
+  settings: BlockStreamSettings | undefined;
+}
+
+export interface GetBlockStreamWaysResponse {
+  /** What the agent is told now, in the order to try. */
+  named: BlockStreamEndpoint[];
+  /** What these settings name. */
+  wanted: BlockStreamEndpoint[];
+  /** Those of `named` that the agent would be told no longer. */
+  withdrawn: BlockStreamEndpoint[];
+  /** Absent: the agent is told what the settings of the machine name. */
+  pending: PendingBlockStreamChange | undefined;
+}
+
+/** Addresses are taken away from an agent only when it has reached one of those that stay. */
+export interface PendingBlockStreamChange {
+  since:
+    | Date
+    | undefined;
+  /** One sentence: why not yet. */
+  reason: string;
+  /** Absent: a check is under way. */
+  nextCheckAt: Date | undefined;
 }
 
 export interface InitiationStepReport {
@@ -1518,6 +1546,327 @@ export const GetServingServerResponse: MessageFns<GetServingServerResponse> = {
   },
 };
 
+function createBaseGetBlockStreamWaysRequest(): GetBlockStreamWaysRequest {
+  return { machineId: "", settings: undefined };
+}
+
+export const GetBlockStreamWaysRequest: MessageFns<GetBlockStreamWaysRequest> = {
+  encode(message: GetBlockStreamWaysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    if (message.settings !== undefined) {
+      BlockStreamSettings.encode(message.settings, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetBlockStreamWaysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetBlockStreamWaysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.settings = BlockStreamSettings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetBlockStreamWaysRequest {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+      settings: isSet(object.settings) ? BlockStreamSettings.fromJSON(object.settings) : undefined,
+    };
+  },
+
+  toJSON(message: GetBlockStreamWaysRequest): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    if (message.settings !== undefined) {
+      obj.settings = BlockStreamSettings.toJSON(message.settings);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetBlockStreamWaysRequest>, I>>(base?: I): GetBlockStreamWaysRequest {
+    return GetBlockStreamWaysRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetBlockStreamWaysRequest>, I>>(object: I): GetBlockStreamWaysRequest {
+    const message = createBaseGetBlockStreamWaysRequest();
+    message.machineId = object.machineId ?? "";
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? BlockStreamSettings.fromPartial(object.settings)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetBlockStreamWaysResponse(): GetBlockStreamWaysResponse {
+  return { named: [], wanted: [], withdrawn: [], pending: undefined };
+}
+
+export const GetBlockStreamWaysResponse: MessageFns<GetBlockStreamWaysResponse> = {
+  encode(message: GetBlockStreamWaysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.named) {
+      BlockStreamEndpoint.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.wanted) {
+      BlockStreamEndpoint.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.withdrawn) {
+      BlockStreamEndpoint.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.pending !== undefined) {
+      PendingBlockStreamChange.encode(message.pending, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetBlockStreamWaysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetBlockStreamWaysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.named.push(BlockStreamEndpoint.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.wanted.push(BlockStreamEndpoint.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.withdrawn.push(BlockStreamEndpoint.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pending = PendingBlockStreamChange.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetBlockStreamWaysResponse {
+    return {
+      named: globalThis.Array.isArray(object?.named)
+        ? object.named.map((e: any) => BlockStreamEndpoint.fromJSON(e))
+        : [],
+      wanted: globalThis.Array.isArray(object?.wanted)
+        ? object.wanted.map((e: any) => BlockStreamEndpoint.fromJSON(e))
+        : [],
+      withdrawn: globalThis.Array.isArray(object?.withdrawn)
+        ? object.withdrawn.map((e: any) => BlockStreamEndpoint.fromJSON(e))
+        : [],
+      pending: isSet(object.pending) ? PendingBlockStreamChange.fromJSON(object.pending) : undefined,
+    };
+  },
+
+  toJSON(message: GetBlockStreamWaysResponse): unknown {
+    const obj: any = {};
+    if (message.named?.length) {
+      obj.named = message.named.map((e) => BlockStreamEndpoint.toJSON(e));
+    }
+    if (message.wanted?.length) {
+      obj.wanted = message.wanted.map((e) => BlockStreamEndpoint.toJSON(e));
+    }
+    if (message.withdrawn?.length) {
+      obj.withdrawn = message.withdrawn.map((e) => BlockStreamEndpoint.toJSON(e));
+    }
+    if (message.pending !== undefined) {
+      obj.pending = PendingBlockStreamChange.toJSON(message.pending);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetBlockStreamWaysResponse>, I>>(base?: I): GetBlockStreamWaysResponse {
+    return GetBlockStreamWaysResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetBlockStreamWaysResponse>, I>>(object: I): GetBlockStreamWaysResponse {
+    const message = createBaseGetBlockStreamWaysResponse();
+    message.named = object.named?.map((e) => BlockStreamEndpoint.fromPartial(e)) || [];
+    message.wanted = object.wanted?.map((e) => BlockStreamEndpoint.fromPartial(e)) || [];
+    message.withdrawn = object.withdrawn?.map((e) => BlockStreamEndpoint.fromPartial(e)) || [];
+    message.pending = (object.pending !== undefined && object.pending !== null)
+      ? PendingBlockStreamChange.fromPartial(object.pending)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePendingBlockStreamChange(): PendingBlockStreamChange {
+  return { since: undefined, reason: "", nextCheckAt: undefined };
+}
+
+export const PendingBlockStreamChange: MessageFns<PendingBlockStreamChange> = {
+  encode(message: PendingBlockStreamChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.since !== undefined) {
+      Timestamp.encode(toTimestamp(message.since), writer.uint32(10).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.nextCheckAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.nextCheckAt), writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PendingBlockStreamChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePendingBlockStreamChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.since = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nextCheckAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PendingBlockStreamChange {
+    return {
+      since: isSet(object.since) ? fromJsonTimestamp(object.since) : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      nextCheckAt: isSet(object.nextCheckAt)
+        ? fromJsonTimestamp(object.nextCheckAt)
+        : isSet(object.next_check_at)
+        ? fromJsonTimestamp(object.next_check_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: PendingBlockStreamChange): unknown {
+    const obj: any = {};
+    if (message.since !== undefined) {
+      obj.since = message.since.toISOString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.nextCheckAt !== undefined) {
+      obj.nextCheckAt = message.nextCheckAt.toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PendingBlockStreamChange>, I>>(base?: I): PendingBlockStreamChange {
+    return PendingBlockStreamChange.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PendingBlockStreamChange>, I>>(object: I): PendingBlockStreamChange {
+    const message = createBasePendingBlockStreamChange();
+    message.since = object.since ?? undefined;
+    message.reason = object.reason ?? "";
+    message.nextCheckAt = object.nextCheckAt ?? undefined;
+    return message;
+  },
+};
+
 function createBaseInitiationStepReport(): InitiationStepReport {
   return { step: 0, state: 0, error: "", nextAttemptAt: undefined, changedAt: undefined, attempt: 0 };
 }
@@ -2787,6 +3136,18 @@ export const StagingService = {
     responseSerialize: (value: GetEndpointResponse): Buffer => Buffer.from(GetEndpointResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetEndpointResponse => GetEndpointResponse.decode(value),
   },
+  /** Which addresses the settings name, which of them the agent is told, and why not all of them. */
+  getBlockStreamWays: {
+    path: "/lms.v1.Staging/GetBlockStreamWays" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetBlockStreamWaysRequest): Buffer =>
+      Buffer.from(GetBlockStreamWaysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetBlockStreamWaysRequest => GetBlockStreamWaysRequest.decode(value),
+    responseSerialize: (value: GetBlockStreamWaysResponse): Buffer =>
+      Buffer.from(GetBlockStreamWaysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetBlockStreamWaysResponse => GetBlockStreamWaysResponse.decode(value),
+  },
   getInitiation: {
     path: "/lms.v1.Staging/GetInitiation" as const,
     requestStream: false as const,
@@ -2869,6 +3230,8 @@ export interface StagingServer extends UntypedServiceImplementation {
   reportReady: handleUnaryCall<ReportReadyRequest, ReportReadyResponse>;
   /** Where the machine's agent finds its replication server: every address that leads there. */
   getEndpoint: handleUnaryCall<GetEndpointRequest, GetEndpointResponse>;
+  /** Which addresses the settings name, which of them the agent is told, and why not all of them. */
+  getBlockStreamWays: handleUnaryCall<GetBlockStreamWaysRequest, GetBlockStreamWaysResponse>;
   getInitiation: handleUnaryCall<GetInitiationRequest, GetInitiationResponse>;
   /** Who serves a machine, whether it was heard of, and which addresses it has and had. */
   getServingServer: handleUnaryCall<GetServingServerRequest, GetServingServerResponse>;
@@ -2936,6 +3299,22 @@ export interface StagingClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetEndpointResponse) => void,
+  ): ClientUnaryCall;
+  /** Which addresses the settings name, which of them the agent is told, and why not all of them. */
+  getBlockStreamWays(
+    request: GetBlockStreamWaysRequest,
+    callback: (error: ServiceError | null, response: GetBlockStreamWaysResponse) => void,
+  ): ClientUnaryCall;
+  getBlockStreamWays(
+    request: GetBlockStreamWaysRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetBlockStreamWaysResponse) => void,
+  ): ClientUnaryCall;
+  getBlockStreamWays(
+    request: GetBlockStreamWaysRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetBlockStreamWaysResponse) => void,
   ): ClientUnaryCall;
   getInitiation(
     request: GetInitiationRequest,

@@ -615,6 +615,63 @@ export function compressionToJSON(object: Compression): string {
   }
 }
 
+/** Which way a machine takes to its replication server. */
+export const BlockStreamUse = {
+  UNSPECIFIED: 0,
+  /** ANY - Whichever works, in the order that the installation prefers. */
+  ANY: 1,
+  PUBLIC: 2,
+  PRIVATE: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type BlockStreamUse = typeof BlockStreamUse[keyof typeof BlockStreamUse];
+
+export namespace BlockStreamUse {
+  export type UNSPECIFIED = typeof BlockStreamUse.UNSPECIFIED;
+  export type ANY = typeof BlockStreamUse.ANY;
+  export type PUBLIC = typeof BlockStreamUse.PUBLIC;
+  export type PRIVATE = typeof BlockStreamUse.PRIVATE;
+  export type UNRECOGNIZED = typeof BlockStreamUse.UNRECOGNIZED;
+}
+
+export function blockStreamUseFromJSON(object: any): BlockStreamUse {
+  switch (object) {
+    case 0:
+    case "BLOCK_STREAM_USE_UNSPECIFIED":
+      return BlockStreamUse.UNSPECIFIED;
+    case 1:
+    case "BLOCK_STREAM_USE_ANY":
+      return BlockStreamUse.ANY;
+    case 2:
+    case "BLOCK_STREAM_USE_PUBLIC":
+      return BlockStreamUse.PUBLIC;
+    case 3:
+    case "BLOCK_STREAM_USE_PRIVATE":
+      return BlockStreamUse.PRIVATE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return BlockStreamUse.UNRECOGNIZED;
+  }
+}
+
+export function blockStreamUseToJSON(object: BlockStreamUse): string {
+  switch (object) {
+    case BlockStreamUse.UNSPECIFIED:
+      return "BLOCK_STREAM_USE_UNSPECIFIED";
+    case BlockStreamUse.ANY:
+      return "BLOCK_STREAM_USE_ANY";
+    case BlockStreamUse.PUBLIC:
+      return "BLOCK_STREAM_USE_PUBLIC";
+    case BlockStreamUse.PRIVATE:
+      return "BLOCK_STREAM_USE_PRIVATE";
+    case BlockStreamUse.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** What a join token may be used for. OPERATOR tokens are the operators' API tokens. */
 export const TokenPurpose = {
   UNSPECIFIED: 0,
@@ -682,6 +739,8 @@ export const OperationKind = {
   VERIFY_POINT: 5,
   EXPORT_DISK: 6,
   DELETE_POINT: 7,
+  PIN_POINT: 10,
+  UNPIN_POINT: 11,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -696,6 +755,8 @@ export namespace OperationKind {
   export type VERIFY_POINT = typeof OperationKind.VERIFY_POINT;
   export type EXPORT_DISK = typeof OperationKind.EXPORT_DISK;
   export type DELETE_POINT = typeof OperationKind.DELETE_POINT;
+  export type PIN_POINT = typeof OperationKind.PIN_POINT;
+  export type UNPIN_POINT = typeof OperationKind.UNPIN_POINT;
   export type UNRECOGNIZED = typeof OperationKind.UNRECOGNIZED;
 }
 
@@ -725,6 +786,12 @@ export function operationKindFromJSON(object: any): OperationKind {
     case 7:
     case "OPERATION_KIND_DELETE_POINT":
       return OperationKind.DELETE_POINT;
+    case 10:
+    case "OPERATION_KIND_PIN_POINT":
+      return OperationKind.PIN_POINT;
+    case 11:
+    case "OPERATION_KIND_UNPIN_POINT":
+      return OperationKind.UNPIN_POINT;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -750,6 +817,10 @@ export function operationKindToJSON(object: OperationKind): string {
       return "OPERATION_KIND_EXPORT_DISK";
     case OperationKind.DELETE_POINT:
       return "OPERATION_KIND_DELETE_POINT";
+    case OperationKind.PIN_POINT:
+      return "OPERATION_KIND_PIN_POINT";
+    case OperationKind.UNPIN_POINT:
+      return "OPERATION_KIND_UNPIN_POINT";
     case OperationKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { UNLIMITED } from '@lms/api';
 import { blockStreamAddresses, parseAssignment, sameAssignment, type Assignment } from './assignment.ts';
 
 const serverName = 'm.block-stream.lms.internal';
@@ -6,7 +7,13 @@ const serverName = 'm.block-stream.lms.internal';
 const assignment: Assignment = {
   blockStream: { host: '127.0.0.1', port: 1500, serverName },
   blockStreamAlternatives: [{ host: '10.0.0.1', port: 1501, serverName }],
-  settings: { pointIntervalSeconds: 10, freezeIntervalSeconds: 60, freezing: true, compression: 'adaptive' },
+  settings: {
+    pointIntervalSeconds: 10,
+    freezeIntervalSeconds: 60,
+    freezing: true,
+    compression: 'adaptive',
+    bandwidth: UNLIMITED,
+  },
   desired: { paused: false },
 };
 

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { AgentStatisticsBatch, HeartbeatRequest, LogBatch } from '@lms/api';
+import { AgentStatisticsBatch, HeartbeatRequest, LogBatch, UNLIMITED } from '@lms/api';
 import type { HeartbeatAnswer } from '@lms/api';
 import { BandwidthLimiter } from '@lms/bandwidth';
 import type { ErrorCode } from '@lms/errors';
@@ -38,7 +38,7 @@ class ScriptedManager {
   answer: HeartbeatAnswer = {
     blockStream: ADDRESS,
     blockStreamAlternatives: [OTHER],
-    settings: { ...DEFAULT_SETTINGS },
+    settings: { ...DEFAULT_SETTINGS, bandwidth: UNLIMITED },
     desired: { paused: false },
     heartbeatSeconds: 0.01,
   };
@@ -258,7 +258,11 @@ async function live(issuedAt = new Date()): Promise<Life> {
 }
 
 test('heartbeats carry the disks and the inventory once, and their answer reaches core and endpoint', async () => {
-  manager.answer = { ...manager.answer, settings: { ...DEFAULT_SETTINGS, freezing: false }, desired: { paused: true } };
+  manager.answer = {
+    ...manager.answer,
+    settings: { ...manager.answer.settings, freezing: false },
+    desired: { paused: true },
+  };
   const { core, end } = await live();
   await manager.until(() => manager.bodies('/v1/agent/heartbeat').length >= 3);
   await end();
@@ -278,7 +282,7 @@ test('an agent that starts while the manager is away takes up what it was told l
   const second = await live();
   await second.end();
   expect(second.core.addresses).toEqual([ADDRESS, OTHER]);
-  expect(second.core.settings).toEqual(DEFAULT_SETTINGS);
+  expect(second.core.settings).toMatchObject(DEFAULT_SETTINGS);
 });
 
 test('a bandwidth limit holds as soon as it is told, is told back, and still holds after a start without the manager', async () => {

@@ -1,6 +1,6 @@
 /** Everything that the agent has to do with the manager on 443, as loops that run beside replication. */
 import { join } from 'node:path';
-import { AgentApi, AgentStatistics, LogRecord, UNLIMITED } from '@lms/api';
+import { AgentApi, AgentStatistics, LogRecord } from '@lms/api';
 import type { HeartbeatAnswer, HeartbeatRequest } from '@lms/api';
 import type { BandwidthLimiter } from '@lms/bandwidth';
 import { productVersion } from '@lms/command-line';
@@ -251,7 +251,7 @@ export class ManagerLink {
     this.#assignment = assignment;
     const { replicator, endpoint, bandwidth } = this.#parts;
     replicator.updateSettings(assignment.settings);
-    bandwidth.update(assignment.settings.bandwidth ?? UNLIMITED);
+    bandwidth.update(assignment.settings.bandwidth);
     endpoint.update(blockStreamAddresses(assignment));
     this.#setPaused(assignment.desired.paused);
   }

@@ -1,5 +1,5 @@
 import { Compression } from '@lms/api';
-import type { MachineSettings, MachineSettingsChange } from '@lms/api';
+import type { MachineSettings, ReplicationSettingsRequest } from '@lms/api';
 import { formatDurationSeconds, formatFields, parseDuration } from '@lms/command-line';
 import type { Result } from '@lms/command-line';
 import { InvalidArgumentError, Option } from 'commander';
@@ -34,7 +34,12 @@ export function addSettingsCommand(machine: Command, session: ManagerSession): v
     });
 }
 
-function changeOf({ freezing, pointInterval, freezeInterval, compression }: SettingsOptions): MachineSettingsChange {
+function changeOf({
+  freezing,
+  pointInterval,
+  freezeInterval,
+  compression,
+}: SettingsOptions): ReplicationSettingsRequest {
   return {
     ...(freezing === undefined ? {} : { freezing: freezing === 'on' }),
     ...(pointInterval === undefined ? {} : { pointIntervalSeconds: pointInterval }),
@@ -52,7 +57,10 @@ function parseSeconds(text: string): number {
 function settingsResult(settings: MachineSettings): Result {
   return {
     value: settings,
-    names: () => Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+    names: () =>
+      Object.entries(settings).map(
+        ([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
+      ),
     table: () =>
       formatFields([
         ['point interval', formatDurationSeconds(settings.pointIntervalSeconds)],

@@ -1,5 +1,6 @@
 /** What agents ask. Whose machine it is, their access token says. */
 import {
+  AgentCommand,
   AgentStatisticsBatch,
   CommandResult,
   CommandsAnswer,
@@ -13,7 +14,7 @@ import {
   OperationId,
   RenewCertificateAnswer,
   RenewCertificateRequest,
-  type AgentCommand,
+  type OperationKind,
 } from '@lms/api';
 import { LmsError, toLmsError } from '@lms/errors';
 import type { Operation } from '@lms/proto';
@@ -22,7 +23,8 @@ import { certifiedCaller } from '../access/caller.ts';
 import { answers } from '../http/answers.ts';
 import type { Application } from '../http/application.ts';
 import { logRecord } from '../translation/logs.ts';
-import { reportedDisk, settingsAnswer } from '../translation/machine.ts';
+import { reportedDisk } from '../translation/machine.ts';
+import { agentSettings } from '../translation/settings.ts';
 import { agentSample } from '../translation/statistics.ts';
 import { clockAhead, instant } from '../translation/values.ts';
 import { consistencyWords, operationKindWords } from '../translation/words.ts';
@@ -51,7 +53,7 @@ export function addAgentRoutes(application: Application, context: RouteContext):
       if (machine?.settings === undefined) throw new LmsError('INTERNAL', 'the registry sent no machine');
       return {
         ...(await findEndpoints(machineId)),
-        settings: settingsAnswer(machine.settings),
+        settings: agentSettings(machine.settings),
         desired: { paused: machine.paused },
         heartbeatSeconds: HEARTBEAT_SECONDS,
       };
@@ -166,9 +168,7 @@ export function addAgentRoutes(application: Application, context: RouteContext):
 
 function agentCommand(operation: Operation): AgentCommand {
   const kind = operationKindWords.requireRest(operation.kind);
-  if (kind === 'verifyPoint' || kind === 'exportDisk' || kind === 'deletePoint') {
-    throw new LmsError('INTERNAL', `the registry sent an agent the task ${kind}`);
-  }
+  if (!isAgentKind(kind)) throw new LmsError('INTERNAL', `the registry sent an agent the task ${kind}`);
   const consistency = consistencyWords.toRest(operation.consistency);
   return {
     id: operation.operationId,
@@ -178,4 +178,8 @@ function agentCommand(operation: Operation): AgentCommand {
     ...(consistency === null ? {} : { consistency }),
     ...(operation.traceparent === '' ? {} : { traceparent: operation.traceparent }),
   };
+}
+
+function isAgentKind(kind: OperationKind): kind is AgentCommand['kind'] {
+  return AgentCommand.shape.kind.safeParse(kind).success;
 }

@@ -1,13 +1,14 @@
 /**
- * What a replication server should do: machines (of staging-controller) and tasks (of the registry) in one answer.
+ * What a replication server should do: machines (of staging-controller), tasks and settings (of the registry) in one answer.
  *
  * The revision is both of theirs with a dot between, and means nothing to the caller. A wait is a wait for either: who
  * has news first ends the other's wait, and then both are read as they are.
  */
-import type { AssignedMachine, AssignmentsAnswer, ReplicationTask } from '@lms/api';
+import type { AssignedMachine, AssignmentsAnswer, OperationKind, ReplicationTask } from '@lms/api';
 import { LmsError } from '@lms/errors';
 import type { AssignedMachine as ProtoAssignedMachine, Operation } from '@lms/proto';
 import type { ServiceClients } from '../manager-services.ts';
+import { replicationServerSettings } from '../translation/settings.ts';
 import { count, optionalCount } from '../translation/values.ts';
 import { operationKindWords } from '../translation/words.ts';
 import type { LongPoll } from './long-poll.ts';
@@ -56,6 +57,7 @@ async function readNow(clients: Clients, replicationServer: string, signal: Abor
     machines: staging.machines.map(assignedMachine),
     removedMachineIds: staging.removedMachineIds,
     tasks: tasks.operations.map(replicationTask),
+    settings: replicationServerSettings(tasks.settings),
   };
   return { answer, machineIds, stagingRevision: staging.revision, taskRevision: tasks.revision };
 }
@@ -80,20 +82,25 @@ function assignedMachine(machine: ProtoAssignedMachine): AssignedMachine {
   return { machineId, name, settings: { retention, floorBytes: optionalCount(floorBytes) } };
 }
 
-const TASK_KINDS = { verifyPoint: 'verify', exportDisk: 'export', deletePoint: 'delete' } as const;
+const TASK_KINDS: Readonly<Partial<Record<OperationKind, ReplicationTask['kind']>>> = {
+  verifyPoint: 'verify',
+  exportDisk: 'export',
+  deletePoint: 'delete',
+  pinPoint: 'pin',
+  unpinPoint: 'unpin',
+};
 
 function replicationTask(operation: Operation): ReplicationTask {
-  const kind = operationKindWords.requireRest(operation.kind);
-  if (kind !== 'verifyPoint' && kind !== 'exportDisk' && kind !== 'deletePoint') {
-    throw new LmsError('INTERNAL', `the registry sent a replication server the command ${kind}`);
-  }
+  const word = operationKindWords.requireRest(operation.kind);
+  const kind = TASK_KINDS[word];
+  if (kind === undefined) throw new LmsError('INTERNAL', `the registry sent a replication server the command ${word}`);
   return {
     id: operation.operationId,
-    kind: TASK_KINDS[kind],
+    kind,
     machineId: operation.machineId,
     sequence: count(operation.sequence),
     ...(operation.diskId === '' ? {} : { diskId: operation.diskId }),
-    ...(kind === 'exportDisk' ? exportedPart(operation) : {}),
+    ...(kind === 'export' ? exportedPart(operation) : {}),
     ...(operation.traceparent === '' ? {} : { traceparent: operation.traceparent }),
   };
 }

@@ -4,8 +4,6 @@ import {
   InitiationReport,
   Machine,
   MachinePage,
-  MachineSettings,
-  MachineSettingsChange,
   OperationAccepted,
   PageQuery,
   Series,
@@ -25,11 +23,9 @@ import { activeTraceparent } from '@lms/telemetry';
 import { z } from 'zod';
 import { accepted, answers } from '../http/answers.ts';
 import type { Application } from '../http/application.ts';
-import { IF_MATCH_FIELD } from '../http/problem.ts';
-import { machineAnswer, settingsAnswer } from '../translation/machine.ts';
+import { machineAnswer } from '../translation/machine.ts';
 import { seriesAnswer } from '../translation/statistics.ts';
 import { optionalInstant, optionalText } from '../translation/values.ts';
-import { compressionWords } from '../translation/words.ts';
 import type { RouteContext } from './route-context.ts';
 
 const config = { access: 'operator' } as const;
@@ -138,54 +134,6 @@ export function addMachineRoutes(application: Application, { clients, logger }: 
   );
 
   application.get(
-    '/v1/machines/:idOrName/settings',
-    { config, schema: { summary: 'Settings', params: MachineParameters, response: answers(MachineSettings) } },
-    async ({ params }, reply) => {
-      const { settings, revision } = await requireMachine(params.idOrName);
-      if (settings === undefined) throw new LmsError('INTERNAL', 'the registry sent no settings');
-      reply.header('etag', `"${revision}"`);
-      return settingsAnswer(settings);
-    },
-  );
-
-  application.patch(
-    '/v1/machines/:idOrName/settings',
-    {
-      config,
-      schema: {
-        summary: 'Change settings',
-        params: MachineParameters,
-        body: MachineSettingsChange,
-        headers: z.object({
-          'if-match': z
-            .string()
-            .regex(/^"\d{1,20}"$/)
-            .optional(),
-        }),
-        response: answers(MachineSettings),
-      },
-    },
-    async ({ params, body, headers }, reply) => {
-      const { settings, revision, machineId } = await requireMachine(params.idOrName);
-      if (settings === undefined) throw new LmsError('INTERNAL', 'the registry sent no settings');
-      const expected = headers['if-match'];
-      if (expected !== undefined && expected !== `"${revision}"`) {
-        throw new LmsError('ABORTED', `machine ${params.idOrName} was changed meanwhile`, {
-          field: IF_MATCH_FIELD,
-          action: 'read it again and repeat',
-        });
-      }
-      const { compression, ...rest } = body;
-      const changed = { ...settings, ...withoutUndefined(rest) };
-      if (compression !== undefined) changed.compression = compressionWords.toProto(compression);
-      const request = { idOrName: machineId, settings: changed, expectedRevision: revision };
-      const { machine } = await registry.updateMachineSettings(request);
-      reply.header('etag', `"${machine?.revision ?? 0n}"`);
-      return settingsAnswer(machine?.settings ?? changed);
-    },
-  );
-
-  application.get(
     '/v1/machines/:idOrName/statistics',
     {
       config,
@@ -219,9 +167,4 @@ function stepAnswer(report: InitiationStepReport): InitiationReport['steps'] {
       changedAt: optionalInstant(report.changedAt),
     },
   ];
-}
-
-function withoutUndefined<Value extends object>(value: Value): { [Key in keyof Value]?: NonNullable<Value[Key]> } {
-  const entries = Object.entries(value).filter(([, one]) => one !== undefined);
-  return Object.fromEntries(entries) as { [Key in keyof Value]?: NonNullable<Value[Key]> };
 }

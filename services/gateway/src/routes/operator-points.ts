@@ -1,4 +1,4 @@
-/** Points in time: made, listed, verified, deleted; and what became of each such request. */
+/** Points in time: made, listed, verified, pinned, deleted; and what became of each such request. */
 import {
   CreatePointRequest,
   IdOrName,
@@ -33,6 +33,9 @@ const IdempotencyHeaders = z.object({
     .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable characters')
     .optional(),
 });
+
+/** A replication server that is being started needs a while; the pin itself takes two fsyncs. */
+const PIN_TIMEOUT_SECONDS = 300;
 
 interface PointOperation {
   readonly idOrName: string;
@@ -136,6 +139,18 @@ export function addPointRoutes(application: Application, context: RouteContext):
       return reply.code(202).send(answer);
     },
   );
+
+  for (const [action, kind, summary] of [
+    ['pin', OperationKind.PIN_POINT, 'Keep a point, whatever retention says'],
+    ['unpin', OperationKind.UNPIN_POINT, 'Leave a point to retention again'],
+  ] as const) {
+    application.post(
+      `/v1/machines/:idOrName/points/:sequence/${action}`,
+      { config, schema: { summary, params: PointParameters, response: accepted(OperationAccepted) } },
+      async ({ params }, reply) =>
+        reply.code(202).send(await createOperation({ ...params, kind, timeoutSeconds: PIN_TIMEOUT_SECONDS })),
+    );
+  }
 
   application.get(
     '/v1/operations/:operationId',

@@ -1,4 +1,4 @@
-import type { DiskReport, Machine, MachineSettings } from '@lms/api';
+import type { DiskReport, Machine } from '@lms/api';
 import {
   LifecycleState,
   ReplicationState,
@@ -7,11 +7,10 @@ import {
   type Disk,
   type Machine as ProtoMachine,
   type MachineStatus,
-  type ReplicationSettings,
 } from '@lms/proto';
 import { pointAnswer } from './point.ts';
 import { count, optionalCount, optionalInstant, optionalText } from './values.ts';
-import { compressionWords, trackerWords } from './words.ts';
+import { trackerWords } from './words.ts';
 
 /** `status`: null when statistics cannot be had now; what follows from them is then unknown. */
 export function machineAnswer(machine: ProtoMachine, status: MachineStatus | null): Machine {
@@ -47,13 +46,4 @@ export function machineAnswer(machine: ProtoMachine, status: MachineStatus | nul
 
 export function reportedDisk(disk: DiskReport): Disk {
   return { diskId: disk.diskId, device: disk.device, sizeBytes: BigInt(disk.sizeBytes) };
-}
-
-export function settingsAnswer(settings: ReplicationSettings): MachineSettings {
-  return {
-    pointIntervalSeconds: settings.pointIntervalSeconds,
-    freezeIntervalSeconds: settings.freezeIntervalSeconds,
-    freezing: settings.freezing,
-    compression: compressionWords.requireRest(settings.compression),
-  };
 }

@@ -26,7 +26,7 @@ export function reportedPoint(report: PointReport): ProtoPoint {
     consistency: consistencyWords.toProto(report.consistency),
     createdAt: report.createdAt,
     pauseMicroseconds: BigInt(report.pauseMicroseconds),
-    pinned: false,
+    pinned: report.pinned ?? false,
     disks: report.disks.map((disk) => ({
       diskId: disk.diskId,
       device: disk.device,

@@ -1,7 +1,8 @@
 /** Words of REST ↔ words of the services' contracts. Only where they differ there is a table. */
 import { LmsError } from '@lms/errors';
-import type { Compression, Consistency, OperationKind, OperationState, Tracker } from '@lms/api';
+import type { BlockStreamUse, Compression, Consistency, OperationKind, OperationState, Tracker } from '@lms/api';
 import {
+  BlockStreamUse as ProtoBlockStreamUse,
   Compression as ProtoCompression,
   Consistency as ProtoConsistency,
   OperationKind as ProtoOperationKind,
@@ -44,6 +45,12 @@ export const compressionWords = words<Compression, ProtoCompression>({
   off: ProtoCompression.OFF,
 });
 
+export const blockStreamUseWords = words<BlockStreamUse, ProtoBlockStreamUse>({
+  any: ProtoBlockStreamUse.ANY,
+  public: ProtoBlockStreamUse.PUBLIC,
+  private: ProtoBlockStreamUse.PRIVATE,
+});
+
 export const operationStateWords = words<OperationState, ProtoOperationState>({
   pending: ProtoOperationState.PENDING,
   succeeded: ProtoOperationState.SUCCEEDED,
@@ -58,4 +65,6 @@ export const operationKindWords = words<OperationKind, ProtoOperationKind>({
   verifyPoint: ProtoOperationKind.VERIFY_POINT,
   exportDisk: ProtoOperationKind.EXPORT_DISK,
   deletePoint: ProtoOperationKind.DELETE_POINT,
+  pinPoint: ProtoOperationKind.PIN_POINT,
+  unpinPoint: ProtoOperationKind.UNPIN_POINT,
 });

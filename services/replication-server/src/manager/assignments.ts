@@ -53,7 +53,7 @@ export class Assignments {
     const stored = AssignmentsAnswer.safeParse(JSON.parse(text));
     if (!stored.success) return;
     this.#replace(stored.data.machines);
-    this.#bandwidth = stored.data.settings?.bandwidth ?? UNLIMITED;
+    this.#bandwidth = stored.data.settings.bandwidth;
   }
 
   #replace(machines: readonly AssignedMachine[]): readonly string[] {
@@ -88,7 +88,7 @@ export class Assignments {
 
   async #apply(answer: AssignmentsAnswer, events: AssignmentEvents): Promise<void> {
     const added = this.#replace(answer.machines);
-    this.#bandwidth = answer.settings?.bandwidth ?? UNLIMITED;
+    this.#bandwidth = answer.settings.bandwidth;
     await replaceDurably(this.#file, `${JSON.stringify({ ...answer, removedMachineIds: [], tasks: [] })}\n`);
     await events.onMachines(added, answer.removedMachineIds);
     events.onTasks(answer.tasks);

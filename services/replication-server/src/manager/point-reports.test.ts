@@ -12,7 +12,7 @@ let reports: PointReports;
 
 function point(sequence: number): StagedPoint {
   const disks = [{ diskId: 'd', diskIndex: 0, device: '/dev/sda', sizeBytes: 512 }];
-  const common = { requestId: '', consistency: 'crash', pauseMicroseconds: 0, disks } as const;
+  const common = { requestId: '', consistency: 'crash', pauseMicroseconds: 0, pinned: false, disks } as const;
   return { ...common, sequence, checkpointId: `c-${sequence}`, instantMicroseconds: sequence };
 }
 

@@ -135,6 +135,7 @@ export function toPointReport(point: StagedPoint): PointReport {
     consistency: point.consistency,
     createdAt: toInstant(point.instantMicroseconds),
     pauseMicroseconds: point.pauseMicroseconds,
+    pinned: point.pinned,
     disks: point.disks.map(({ diskId, device, sizeBytes }) => ({ diskId, device, sizeBytes, sha256: null })),
   };
 }

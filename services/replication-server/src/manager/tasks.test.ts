@@ -58,6 +58,7 @@ beforeEach(() => {
         consistency: 'crash',
         instantMicroseconds: 1,
         pauseMicroseconds: 0,
+        pinned: false,
         disks,
       },
       read: (_disk, offsetBytes, target) => {
@@ -90,7 +91,7 @@ beforeEach(() => {
     },
     store: () => Promise.resolve(store),
     holds,
-    onDeleted: (machineId) => deleted.push(machineId),
+    onPointsChanged: (machineId) => deleted.push(machineId),
     onFinished: () => undefined,
     signal: ending.signal,
   });

@@ -1,7 +1,7 @@
 /**
- * What the manager asks of this server beside replication: verify, export or delete a point in time. A task stays in the
+ * What the manager asks of this server beside replication: verify, export, pin or delete a point in time. A task stays in the
  * assignments until its result was taken, so each is run once and its result repeated until then; a restart runs it anew,
- * which all three bear.
+ * which all of them bear.
  */
 import { setMaxListeners } from 'node:events';
 import type { ReplicationServerApi, ReplicationTask, TaskResult } from '@lms/api';
@@ -17,14 +17,20 @@ const BACK_OFF = { firstMilliseconds: 500, longestMilliseconds: 15_000 };
 /** Codes by which the manager says that it wants no result (any more). */
 const RESULT_NOT_WANTED = new Set(['NOT_FOUND', 'FAILED_PRECONDITION', 'INVALID_ARGUMENT', 'PERMISSION_DENIED']);
 /** A verify reads and hashes whole disks: one after another. People wait for exports. */
-const MAXIMUM_AT_ONCE: Readonly<Record<ReplicationTask['kind'], number>> = { verify: 1, export: 4, delete: 1 };
+const MAXIMUM_AT_ONCE: Readonly<Record<ReplicationTask['kind'], number>> = {
+  verify: 1,
+  export: 4,
+  delete: 1,
+  pin: 1,
+  unpin: 1,
+};
 
 export interface TasksOptions {
   readonly api: Pick<ReplicationServerApi, 'taskResult' | 'uploadExport'>;
   readonly store: (machineId: string) => Promise<StagingStore>;
   readonly holds: ExportHolds;
-  /** Points of this machine were deleted. */
-  readonly onDeleted: (machineId: string) => void;
+  /** Points of this machine were deleted, pinned or let go. */
+  readonly onPointsChanged: (machineId: string) => void;
   readonly onFinished: (task: ReplicationTask, error: LmsError | null) => void;
   readonly signal: AbortSignal;
 }
@@ -35,7 +41,13 @@ export class Tasks {
   /** Known ones, under way or waiting for the manager to forget them. */
   readonly #known = new Map<string, Promise<void>>();
   readonly #waiting: ReplicationTask[] = [];
-  readonly #running: Record<ReplicationTask['kind'], number> = { verify: 0, export: 0, delete: 0 };
+  readonly #running: Record<ReplicationTask['kind'], number> = {
+    verify: 0,
+    export: 0,
+    delete: 0,
+    pin: 0,
+    unpin: 0,
+  };
 
   constructor(options: TasksOptions) {
     this.#options = options;
@@ -99,6 +111,11 @@ export class Tasks {
       case 'delete':
         await this.#deletePoint(store, task);
         return {};
+      case 'pin':
+      case 'unpin':
+        await store.pinPoint(task.sequence, task.kind === 'pin');
+        this.#options.onPointsChanged(task.machineId);
+        return {};
       case 'export':
         return this.#export(store, task);
     }
@@ -112,7 +129,7 @@ export class Tasks {
       // Deleted by an earlier run of this task, or by retention: what was asked for is so.
       if (toLmsError(thrown).code !== 'NOT_FOUND') throw thrown;
     }
-    this.#options.onDeleted(task.machineId);
+    this.#options.onPointsChanged(task.machineId);
   }
 
   async #export(store: StagingStore, task: ReplicationTask): Promise<Partial<TaskResult>> {

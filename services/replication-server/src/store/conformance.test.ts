@@ -112,6 +112,32 @@ describe.each(STORE_PLACES)('$name', (place) => {
     expect((await store.checkpoint(request('c1', 1))).disks).toHaveLength(3);
   });
 
+  test('a pinned point survives retention and reopening, and cannot be deleted until it is let go', async () => {
+    await fill(1);
+    for (const markId of [1, 2, 3, 4]) {
+      await writeBlocks(store, first, markId, [markId]);
+      await store.checkpoint(request(`c${markId}`, markId));
+    }
+    const pinned = (): number[] => store.points().flatMap(({ sequence, pinned: is }) => (is ? [sequence] : []));
+    await store.pinPoint(2, true);
+    await store.pinPoint(2, true);
+    expect(await store.applyRetention([], 1e12)).toEqual([1, 3]);
+    await expect(store.deletePoint(2)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
+    await reopen();
+    expect(pinned()).toEqual([2]);
+    // What the journal merges into the base and compacts beside it belongs to other points.
+    await writeBlocks(store, first, 0, [5]);
+    await store.checkpoint(request('c5', 5));
+    expect(await store.applyRetention([], 1e12)).toEqual([4]);
+    expect(await readPoint(store, 2, 0)).toEqual(diskContent(first, [1, 1, 2, 1, 1, 1]));
+    await store.pinPoint(2, false);
+    await reopen();
+    expect(pinned()).toEqual([]);
+    await store.deletePoint(2);
+    expect(store.points().map(({ sequence }) => sequence)).toEqual([5]);
+    await expect(store.pinPoint(2, true)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   test('every point keeps its content while writes, zeros and other points go on, and after reopening', async () => {
     const digester = createDigester(store.digestKey);
     await fill(1);

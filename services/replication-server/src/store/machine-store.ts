@@ -17,6 +17,7 @@ import type { StoreLogger } from './logger.ts';
 import type { PointCatalogue } from './point/point-catalogue.ts';
 import type { PointManifest } from './point/point-manifest.ts';
 import { stagedPoint } from './point/point-manifest.ts';
+import type { PointPins } from './point/point-pins.ts';
 import { verifyPoint } from './point/verify-point.ts';
 import type { MachineDisks } from './machine-disks.ts';
 import type { MarkPosition } from './record/mark-record.ts';
@@ -50,6 +51,7 @@ export interface MachineStoreParts {
   readonly form: StoreForm;
   readonly disks: MachineDisks;
   readonly points: PointCatalogue;
+  readonly pins: PointPins;
   readonly floor: SpaceFloor;
   readonly lastMark: MarkPosition | null;
   readonly logger: StoreLogger;
@@ -151,7 +153,7 @@ export class MachineStore implements StagingStore {
     return this.#change('committing a point in time', async () => {
       const { disks, form, floor, points } = this.#parts;
       const newest = points.newest;
-      if (newest !== null && newest.checkpointId === request.checkpointId) return stagedPoint(newest);
+      if (newest !== null && newest.checkpointId === request.checkpointId) return this.#staged(newest);
       if (disks.all.length === 0)
         throw new LmsError('FAILED_PRECONDITION', 'The machine has no disks to make a point of');
       for (const disk of disks.all) {
@@ -162,7 +164,7 @@ export class MachineStore implements StagingStore {
       const manifest = await this.#commitPoint(request, (newest?.sequence ?? 0) + 1, newest?.changedBytesTotal ?? 0);
       this.#lastMark = manifest;
       await form.pointCommitted(manifest);
-      return stagedPoint(manifest);
+      return this.#staged(manifest);
     });
   }
 
@@ -172,7 +174,7 @@ export class MachineStore implements StagingStore {
   }
 
   points(): readonly StagedPoint[] {
-    return this.#parts.points.all.map(stagedPoint);
+    return this.#parts.points.all.map((manifest) => this.#staged(manifest));
   }
 
   async openPoint(sequence: number): Promise<PointReader> {
@@ -195,7 +197,7 @@ export class MachineStore implements StagingStore {
         return disk;
       };
       return {
-        point: stagedPoint(manifest),
+        point: this.#staged(manifest),
         read: async (diskIndex, offsetBytes, target) => {
           const disk = diskAt(diskIndex);
           if (offsetBytes < 0 || offsetBytes + target.length > disk.sizeBytes) {
@@ -230,10 +232,22 @@ export class MachineStore implements StagingStore {
     return this.#openReaders > 0;
   }
 
+  pinPoint(sequence: number, pinned: boolean): Promise<void> {
+    // In line with deletions: a point is not removed while it is being pinned.
+    return this.#delete('pinning a point in time', async () => {
+      const { points, pins } = this.#parts;
+      points.find(sequence);
+      await pins.set(sequence, pinned);
+    });
+  }
+
   deletePoint(sequence: number): Promise<void> {
     return this.#delete('deleting a point in time', async () => {
-      const { points } = this.#parts;
+      const { points, pins } = this.#parts;
       points.find(sequence);
+      if (pins.has(sequence)) {
+        throw new LmsError('FAILED_PRECONDITION', `Point ${sequence} is pinned`, { action: 'Unpin it first' });
+      }
       if (points.newest?.sequence === sequence) {
         throw new LmsError('FAILED_PRECONDITION', `Point ${sequence} is the newest, which is always kept`);
       }
@@ -256,9 +270,9 @@ export class MachineStore implements StagingStore {
 
   applyRetention(rows: readonly RetentionRow[], nowMicroseconds: number): Promise<readonly number[]> {
     return this.#delete('applying retention', async () => {
-      const { points, form } = this.#parts;
-      const isInUse = (sequence: number): boolean => points.isInUse(sequence);
-      const deleted = pointsToDelete(this.points(), rows, nowMicroseconds, isInUse);
+      const { points, pins, form } = this.#parts;
+      const isKept = (sequence: number): boolean => pins.has(sequence) || points.isInUse(sequence);
+      const deleted = pointsToDelete(this.points(), rows, nowMicroseconds, isKept);
       const gone: number[] = [];
       for (const sequence of deleted) {
         // A reader may have come while those before were removed.
@@ -322,6 +336,10 @@ export class MachineStore implements StagingStore {
       if (!guard.failed) await points.abandon(sequence);
       throw thrown;
     }
+  }
+
+  #staged(manifest: PointManifest): StagedPoint {
+    return stagedPoint(manifest, this.#parts.pins.has(manifest.sequence));
   }
 
   #nextRevision(): number {

@@ -14,6 +14,7 @@ import { MachineDisks } from './machine-disks.ts';
 import { CLEAN_FILE, MachineStore } from './machine-store.ts';
 import { PointCatalogue } from './point/point-catalogue.ts';
 import { markOf } from './point/point-manifest.ts';
+import { PointPins } from './point/point-pins.ts';
 import { ensureDigestKey } from './record/digest-key.ts';
 import { MACHINE_RECORD, machineRecordSchema } from './record/machine-record.ts';
 import type { MachineRecord } from './record/machine-record.ts';
@@ -59,6 +60,8 @@ async function open(options: OpenStagingStoreOptions, guard: SyncGuard): Promise
   const digester = createDigester(digestKey);
   const points = new PointCatalogue(files);
   await points.open();
+  const pins = new PointPins(files);
+  await pins.open();
   const form: StoreForm =
     record.form === 'reflink' ? new ReflinkForm(files, digester) : new JournalForm(files, digester, points, logger);
   const recovered = await form.open(record.disks, isClean);
@@ -74,6 +77,7 @@ async function open(options: OpenStagingStoreOptions, guard: SyncGuard): Promise
     form,
     disks: new MachineDisks(files, record),
     points,
+    pins,
     floor: new SpaceFloor(files, options.floorBytes ?? null),
     lastMark,
     logger,

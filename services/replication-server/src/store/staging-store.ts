@@ -3,7 +3,7 @@
  * Two forms implement it with the same guarantees (R12 to R15): `reflink` and `journal` (docs/staging-format.md).
  *
  * Calls that change the store are made by one session at a time and are awaited in order; `openPoint`, `verifyPoint`,
- * `deletePoint` and `applyRetention` may run beside them.
+ * `pinPoint`, `deletePoint` and `applyRetention` may run beside them.
  */
 import type { PointConsistency } from '@lms/block-stream';
 
@@ -32,6 +32,8 @@ export interface StagedPoint {
   readonly consistency: PointConsistency;
   readonly instantMicroseconds: number;
   readonly pauseMicroseconds: number;
+  /** Retention and deletion leave it. */
+  readonly pinned: boolean;
   /** The disks of the machine at that instant, all of them (R13). */
   readonly disks: readonly StagingDisk[];
 }
@@ -113,10 +115,12 @@ export interface StagingStore {
   keepPoint(sequence: number): () => void;
   /** Whether any point is open. */
   isRead(): boolean;
-  /** FAILED_PRECONDITION while in use, or when it is the newest. */
+  /** Durable when it returns. NOT_FOUND when there is none. */
+  pinPoint(sequence: number, pinned: boolean): Promise<void>;
+  /** FAILED_PRECONDITION while in use or pinned, or when it is the newest. */
   deletePoint(sequence: number): Promise<void>;
   verifyPoint(sequence: number, signal: AbortSignal): Promise<VerifyReport>;
-  /** Deletes what the policy does not keep; returns the sequences. The newest point is always kept, and any in use. */
+  /** Deletes what the policy does not keep; returns the sequences. The newest point is always kept, any in use or pinned. */
   applyRetention(rows: readonly RetentionRow[], nowMicroseconds: number): Promise<readonly number[]>;
 
   /** Bytes that the machine's folder occupies. */

@@ -21,6 +21,9 @@ export const SYNC_STEPS = [
   'manifest.file',
   'points.folder',
   'delete.points-folder',
+  // pins.json
+  'pins.file',
+  'pins.folder',
   // reflink
   'clone.image',
   'clone.digests',

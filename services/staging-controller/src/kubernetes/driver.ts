@@ -9,13 +9,14 @@ import { LmsError } from '@lms/errors';
 import { TokenPurpose, type ComponentReport, type RegistryService, type Route } from '@lms/proto';
 import type { RpcClient } from '@lms/rpc';
 import type { Logger } from '@lms/telemetry';
-import type { DriverServer, Endpoint, StagingDriver, WantedStaging } from '../driver.ts';
+import type { FoundWays } from '../block-stream-ways.ts';
+import type { DriverServer, StagingDriver, WantedStaging } from '../driver.ts';
 import type { ServerAddress } from '../store.ts';
 import { KubernetesApi } from './api.ts';
 import { ClusterView } from './cluster-view.ts';
 import { ApiConnection } from './connection.ts';
 import { diagnose } from './diagnose.ts';
-import { endpointsOf, routeOf } from './exposure.ts';
+import { routeOf, waysOf } from './exposure.ts';
 import { DEFAULT_LEASE_TIMES, LeaderElection, type LeaseTimes } from './lease.ts';
 import type { BootstrapToken } from './manifests.ts';
 import { blockStreamName, controllerLabels, serverNameOf } from './names.ts';
@@ -164,13 +165,16 @@ export class KubernetesDriver implements StagingDriver {
     });
   }
 
-  endpointsOf(name: string, reported: ServerAddress): readonly Endpoint[] {
+  waysOf(name: string, reported: ServerAddress): FoundWays {
     const machineId = machineOfServer(name);
-    // Not one of ours: of the time before this driver.
-    if (machineId === null) return [{ host: reported.address, port: reported.port }];
+    if (machineId === null) {
+      // Not one of ours: of the time before this driver.
+      const endpoint = { host: reported.address, port: reported.port };
+      return { public: endpoint, private: endpoint, prefer: 'public' };
+    }
     // Half of the addresses would take agents away from the other half; of none, they keep what they have.
     const services = this.#view.synced ? this.#view.observe(machineId).services : [];
-    return endpointsOf(this.#settings, machineId, { services });
+    return waysOf(this.#settings, machineId, { services });
   }
 
   routes(): readonly Route[] {

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { endpointsOf } from './exposure.ts';
+import { namedWays } from '../block-stream-ways.ts';
+import { waysOf } from './exposure.ts';
 import type { KeptService } from './kept.ts';
 import { MACHINE, NAME, service, settingsWith } from './test/observed.ts';
 
@@ -11,7 +12,8 @@ const outer = service({ name: `${NAME}-public`, externalHost: '192.0.2.7', nodeP
 const inner = service({ name: `${NAME}-private`, externalHost: '10.9.9.9', nodePort: 30_002 });
 
 function endpoints(exposure: Readonly<Record<string, unknown>>, services: readonly KeptService[] = []) {
-  return endpointsOf(settingsWith({ exposure }), MACHINE, { services }).map(({ host, port }) => `${host}:${port}`);
+  const found = waysOf(settingsWith({ exposure }), MACHINE, { services });
+  return namedWays(found).map(({ host, port }) => `${host}:${port}`);
 }
 
 test('by one router there are as many addresses as Services lead to it, the preferred one first', () => {

@@ -27,7 +27,7 @@ export const manifestSchema = z.object({
 
 export type PointManifest = z.infer<typeof manifestSchema>;
 
-export function stagedPoint(manifest: PointManifest): StagedPoint {
+export function stagedPoint(manifest: PointManifest, pinned: boolean): StagedPoint {
   const { sequence, checkpointId, requestId, consistency, instantMicroseconds, pauseMicroseconds, disks } = manifest;
   return {
     sequence,
@@ -36,6 +36,7 @@ export function stagedPoint(manifest: PointManifest): StagedPoint {
     consistency,
     instantMicroseconds,
     pauseMicroseconds,
+    pinned,
     disks: disks.map(({ diskId, device, sizeBytes }, diskIndex) => ({ diskId, diskIndex, device, sizeBytes })),
   };
 }

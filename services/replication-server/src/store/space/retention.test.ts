@@ -14,6 +14,7 @@ function point(sequence: number, ageSeconds: number): StagedPoint {
     consistency: 'crash',
     instantMicroseconds: (NOW_SECONDS - ageSeconds) * 1e6,
     pauseMicroseconds: 0,
+    pinned: false,
     disks: [],
   };
 }

@@ -1,4 +1,4 @@
-/** Which points in time a policy keeps. A pure function: of rows, instants and what is in use. */
+/** Which points in time a policy keeps. A pure function: of rows, instants and what is kept in any case. */
 import type { RetentionRow, StagedPoint } from '../staging-store.ts';
 
 const MINUTE = 60;
@@ -20,13 +20,14 @@ const KEEP_REQUESTED_SECONDS = HOUR;
 /**
  * Sequences to delete, oldest first. Each row divides time, from the Unix epoch on, into spans of `everySeconds` and keeps
  * the newest point of each span that is no older than `keepSeconds`. Sequence alone says which is newest: the
- * source's clock may jump, and a point from the future is kept as if it were new. Kept always: the newest, and any in use.
+ * source's clock may jump, and a point from the future is kept as if it were new. Kept always: the newest, and any in use
+ * or pinned.
  */
 export function pointsToDelete(
   points: readonly StagedPoint[],
   rows: readonly RetentionRow[],
   nowMicroseconds: number,
-  isInUse: (sequence: number) => boolean,
+  isKept: (sequence: number) => boolean,
 ): number[] {
   const ordered = [...points].sort((first, second) => first.sequence - second.sequence);
   const kept = new Set<number>();
@@ -44,5 +45,5 @@ export function pointsToDelete(
     }
     for (const sequence of newestOfSpan.values()) kept.add(sequence);
   }
-  return ordered.map(({ sequence }) => sequence).filter((sequence) => !kept.has(sequence) && !isInUse(sequence));
+  return ordered.map(({ sequence }) => sequence).filter((sequence) => !kept.has(sequence) && !isKept(sequence));
 }

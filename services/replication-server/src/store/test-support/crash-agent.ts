@@ -47,7 +47,8 @@ export class CrashAgent {
     if (chance < 0.5) await this.#change(store);
     else if (chance < 0.65) await this.mark(store);
     else if (chance < 0.85) await this.#checkpoint(store);
-    else if (chance < 0.96) await this.#delete(store);
+    else if (chance < 0.94) await this.#delete(store);
+    else if (chance < 0.98) await this.#pin(store);
     else await this.#oracle.checkContent(store);
   }
 
@@ -132,8 +133,19 @@ export class CrashAgent {
     this.pointsCommitted += 1;
   }
 
+  async #pin(store: StagingStore): Promise<void> {
+    const { sequences } = this.#oracle;
+    const sequence = sequences[this.#below(sequences.length)];
+    if (sequence === undefined) return;
+    const pinned = !this.#oracle.isPinned(sequence);
+    this.#oracle.pinning(sequence, pinned);
+    await store.pinPoint(sequence, pinned);
+    this.#oracle.pinChanged(sequence, pinned);
+  }
+
+  /** Pinned ones are left by retention; that a deletion of one is refused, the conformance suite shows. */
   async #delete(store: StagingStore): Promise<void> {
-    const candidates = this.#oracle.sequences.slice(0, -1);
+    const candidates = this.#oracle.sequences.slice(0, -1).filter((sequence) => !this.#oracle.isPinned(sequence));
     if (candidates.length === 0) return;
     if (this.#random() < 0.3) {
       this.#oracle.deleting(candidates);

@@ -27,7 +27,14 @@ export interface OracleState {
   readonly points: readonly (readonly [number, PointContent])[];
   readonly underway: readonly PointContent[];
   readonly deleting: readonly number[];
+  readonly pins: readonly number[];
+  readonly changingPin: ChangingPin | null;
   readonly digestKey: string | null;
+}
+
+interface ChangingPin {
+  readonly sequence: number;
+  readonly pinned: boolean;
 }
 
 interface Mark {
@@ -48,6 +55,9 @@ export class CrashOracle {
   /** Checkpoints asked for and not acknowledged: several where acknowledgements were lost. */
   #underway: PointContent[] = [];
   #deleting = new Set<number>();
+  #pins = new Set<number>();
+  /** Asked for and not acknowledged. */
+  #changingPin: ChangingPin | null = null;
   #digestKey: Buffer | null = null;
 
   constructor(disks: readonly SourceDisk[]) {
@@ -66,6 +76,8 @@ export class CrashOracle {
       points: [...this.#points],
       underway: this.#underway,
       deleting: [...this.#deleting],
+      pins: [...this.#pins],
+      changingPin: this.#changingPin,
       digestKey: this.#digestKey?.toString('hex') ?? null,
     };
   }
@@ -78,6 +90,8 @@ export class CrashOracle {
     this.#points = new Map(state.points);
     this.#underway = [...state.underway];
     this.#deleting = new Set(state.deleting);
+    this.#pins = new Set(state.pins);
+    this.#changingPin = state.changingPin;
     this.#digestKey = state.digestKey === null ? null : Buffer.from(state.digestKey, 'hex');
   }
 
@@ -127,9 +141,24 @@ export class CrashOracle {
     this.#deleting.clear();
   }
 
+  isPinned(sequence: number): boolean {
+    return this.#pins.has(sequence);
+  }
+
+  pinning(sequence: number, pinned: boolean): void {
+    this.#changingPin = { sequence, pinned };
+  }
+
+  pinChanged(sequence: number, pinned: boolean): void {
+    if (pinned) this.#pins.add(sequence);
+    else this.#pins.delete(sequence);
+    this.#changingPin = null;
+  }
+
   /** After any ending: what is listed, whether it is what was promised, and where to go on from (blocks to send again). */
   async checkOpened(store: StagingStore): Promise<{ readonly mark: Mark | null }> {
     this.#checkPoints(store);
+    this.#checkPins(store);
     await this.checkContent(store);
     if (this.#digestKey !== null && !this.#digestKey.equals(store.digestKey)) {
       throw new Violation('the digest key changed');
@@ -191,6 +220,20 @@ export class CrashOracle {
     const newest = listed.at(-1);
     if (store.lastCheckpoint()?.checkpointId !== newest?.checkpointId)
       throw new Violation('the last checkpoint is another (R18)');
+  }
+
+  /** Told once, it is promised, also if its acknowledgement never went out. */
+  #checkPins(store: StagingStore): void {
+    const changing = this.#changingPin;
+    for (const { sequence, pinned } of store.points()) {
+      if (pinned === this.#pins.has(sequence)) continue;
+      if (sequence !== changing?.sequence || pinned !== changing.pinned) {
+        throw new Violation(`point ${sequence} is ${pinned ? '' : 'not '}pinned (R12)`);
+      }
+      if (pinned) this.#pins.add(sequence);
+      else this.#pins.delete(sequence);
+    }
+    this.#changingPin = null;
   }
 
   #checkMark(store: StagingStore): Mark | null {
