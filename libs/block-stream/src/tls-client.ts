@@ -5,6 +5,7 @@
  * an ERROR frame. To a true replication server, which has checked our certificate, that is the only word of an agent whose
  * clock is wrong, since such an agent does not reach the manager either. It says nothing that is a secret.
  */
+import type { Socket } from 'node:net';
 import { checkServerIdentity, connect } from 'node:tls';
 import type { ConnectionOptions as TlsOptions, TLSSocket } from 'node:tls';
 import { LmsError, toLmsError } from '@lms/errors';
@@ -28,7 +29,12 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly key: string;
   readonly cert: string;
   readonly signal: AbortSignal;
-  /** TCP and TLS together. Default 15,000. */
+  /**
+   * Opens the way that TLS goes over, where that is not TCP to `host` and `port`: a tunnel. Half-open has to be allowed on it,
+   * and its own time is bounded by its maker.
+   */
+  readonly openSocket?: (signal: AbortSignal) => Promise<Socket>;
+  /** TCP and TLS together; TLS alone with `openSocket`. Default 15,000. */
   readonly connectTimeoutMilliseconds?: number;
 }
 
@@ -36,13 +42,14 @@ export async function connectBlockStream(options: ConnectOptions): Promise<TlsFr
   const peer = `${options.host}:${options.port}`;
   const timeoutMilliseconds = options.connectTimeoutMilliseconds ?? CONNECT_TIMEOUT_MILLISECONDS;
   options.signal.throwIfAborted();
-  let stands = false;
+  const tunnel = (await options.openSocket?.(options.signal)) ?? null;
+  let stands = tunnel !== null;
   let refused = false;
   let nameProblem: Error | undefined;
   // Both are documented for net sockets and honoured by tls.connect; its types leave them out.
   const tlsOptions: TlsOptions & { readonly allowHalfOpen: boolean; readonly highWaterMark: number } = {
+    ...(tunnel === null ? { port: options.port } : { socket: tunnel }),
     host: options.host,
-    port: options.port,
     servername: options.serverName,
     ca: options.ca,
     key: options.key,

@@ -11,6 +11,7 @@
 import { randomUUID } from 'node:crypto';
 import { BandwidthLimiter } from '@lms/bandwidth';
 import { productVersion } from '@lms/command-line';
+import { toLmsError } from '@lms/errors';
 import { BACKGROUND_PRIORITY, setProcessPriority } from '@lms/linux';
 import { Replicator } from './core/index.ts';
 import { findEnrolledDisks } from './enrolment/find-disks.ts';
@@ -31,6 +32,7 @@ import { observeReplication } from './replication/metrics.ts';
 import { beginPointTrace } from './replication/point-trace.ts';
 import { stayRemoved } from './removed-agent.ts';
 import { readTuning } from './tuning.ts';
+import { NO_PROXIES } from './state/agent-proxies.ts';
 import type { Removal } from './state/removal.ts';
 import { runtimeId, traceInstanceName } from './state/runtime-names.ts';
 import type { StateFolder } from './state/state-folder.ts';
@@ -64,6 +66,11 @@ async function runWith(
   const { privateKeyPem, certificatePem, caPem } = await state.credentials();
   const id = runtimeId(state.path);
   const log = new AgentLog();
+  const proxies = await state.proxies().catch((thrown: unknown) => {
+    // An agent that ended for it would lose track of its disks.
+    log.logger.error(`neither manager nor replication server is reached by a proxy: ${toLmsError(thrown).message}`);
+    return NO_PROXIES;
+  });
 
   const memory = await openRuntimeMemory(id);
   resources.defer(() => memory.close());
@@ -87,6 +94,7 @@ async function runWith(
     log: (message) => log.logger.info(message),
     ...readTuning(process.env),
     sendPacer: bandwidth.share(),
+    proxy: proxies.blockStream,
   });
   const gate = new WriteGate();
   const replicator = new Replicator({
@@ -114,6 +122,7 @@ async function runWith(
     certificate,
     privateKeyPem,
     caPem,
+    proxies,
     replicator,
     endpoint,
     bandwidth,

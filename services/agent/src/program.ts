@@ -12,8 +12,11 @@ import type { Interruption, OutputFormat, Result } from '@lms/command-line';
 import { Command, Option } from 'commander';
 import { addBandwidthCommand } from './commands/bandwidth-options.ts';
 import { runDisks } from './commands/disks.ts';
+import { runConfigure } from './commands/configure.ts';
+import type { ConfigureOptions } from './commands/configure.ts';
 import { runEnrol } from './commands/enrol.ts';
 import type { EnrolOptions } from './commands/enrol.ts';
+import { addBlockStreamProxyOptions, addProxyOptions } from './commands/proxy-options.ts';
 import { runAgent } from './commands/run.ts';
 import { runStatus } from './commands/status.ts';
 import { runUninstall } from './commands/uninstall.ts';
@@ -42,6 +45,7 @@ export function createProgram(interruption: Interruption): Command {
     await writeOutput(process.stdout, formatResult(result, program.opts<{ readonly o: OutputFormat }>().o));
   };
   addEnrol(program, interruption, print);
+  addConfigure(program, interruption, print);
   program
     .command('disks')
     .description('which disks of this machine can be replicated, and why the others cannot')
@@ -69,7 +73,7 @@ export function createProgram(interruption: Interruption): Command {
 }
 
 function addEnrol(program: Command, interruption: Interruption, print: (result: Result) => Promise<void>): void {
-  program
+  const command = program
     .command('enrol')
     .description('join this machine to a manager')
     .requiredOption('--manager <url>', 'address of the manager, https://…', parseHttpsUrl)
@@ -78,11 +82,25 @@ function addEnrol(program: Command, interruption: Interruption, print: (result: 
     .addOption(new Option('--token-stdin', 'read the join token from stdin'))
     .requiredOption(...STATE_DIR)
     .requiredOption('--disk <device...>', 'whole disks to replicate, such as /dev/sda; may be repeated', collect)
-    .option('--name <name>', "name of the machine; without it, the host's")
-    .action(async (options: EnrolOptions, command: Command) => {
-      if (options.tokenFile === undefined && options.tokenStdin !== true) {
-        command.error('error: one of --token-file FILE and --token-stdin is needed');
-      }
-      await print(await runEnrol(options, interruption.signal));
-    });
+    .option('--name <name>', "name of the machine; without it, the host's");
+  addBlockStreamProxyOptions(addProxyOptions(command)).action(async (options: EnrolOptions) => {
+    if (options.tokenFile === undefined && options.tokenStdin !== true) {
+      command.error('error: one of --token-file FILE and --token-stdin is needed');
+    }
+    if (options.tokenStdin === true && options.proxyPasswordStdin === true) {
+      command.error('error: stdin holds the token or the password, not both: give one of them in a file');
+    }
+    await print(await runEnrol(options, interruption.signal));
+  });
+}
+
+function addConfigure(program: Command, interruption: Interruption, print: (result: Result) => Promise<void>): void {
+  const command = program
+    .command('configure')
+    .description('change the proxies of a machine that is enrolled, also while its agent runs')
+    .requiredOption(...STATE_DIR)
+    .option('--force', 'do not try the new way first');
+  addBlockStreamProxyOptions(addProxyOptions(command)).action(async (options: ConfigureOptions) => {
+    await print(await runConfigure(options, interruption.signal));
+  });
 }

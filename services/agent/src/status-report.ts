@@ -5,6 +5,8 @@ import { formatBytes, formatFields, formatOptional, formatTable } from '@lms/com
 import type { Result } from '@lms/command-line';
 import { z } from 'zod';
 import type { AgentIdentity } from './state/agent-identity.ts';
+import { describeProxy, showProxy } from './state/agent-proxies.ts';
+import type { AgentProxies, ShownProxy } from './state/agent-proxies.ts';
 import { describeRemoval } from './state/removal.ts';
 import type { Removal } from './state/removal.ts';
 
@@ -40,6 +42,8 @@ export const RunningStatus = z.object({
   trackerLosses: z.int(),
   lastPauseMicroseconds: z.number().nullable(),
   droppedRecords: z.object({ statistics: z.int(), logs: z.int() }),
+  /** Which version of the proxies it uses. */
+  proxiesChangedAt: z.string(),
 });
 export type RunningStatus = z.infer<typeof RunningStatus>;
 
@@ -60,9 +64,11 @@ export interface StatusReport {
   readonly running: RunningStatus | null;
   /** An operator has removed the machine; null: not as far as is known here. */
   readonly removal: Removal | null;
+  /** null: the file is damaged. */
+  readonly proxies: AgentProxies | null;
 }
 
-export function statusResult({ stateDir, identity, pid, running, removal }: StatusReport): Result {
+export function statusResult({ stateDir, identity, pid, running, removal, proxies }: StatusReport): Result {
   // What a process said that is gone is not how things are.
   const now = pid === null || running?.pid !== pid ? null : running;
   const disks = identity.disks.map(({ diskId, device, sizeBytes }) => {
@@ -92,6 +98,9 @@ export function statusResult({ stateDir, identity, pid, running, removal }: Stat
     trackerLosses: now?.trackerLosses ?? null,
     lastPauseMicroseconds: now?.lastPauseMicroseconds ?? null,
     droppedRecords: now?.droppedRecords ?? null,
+    proxy: showProxy(proxies?.manager ?? null),
+    blockStreamProxy: showProxy(proxies?.blockStream ?? null),
+    proxyInUse: now === null || proxies === null ? null : now.proxiesChangedAt === proxies.changedAt,
     disks,
   };
   return { value, names: () => [value.machineId], table: () => statusTable(value) };
@@ -107,6 +116,9 @@ interface StatusValue extends Pick<AgentIdentity, 'machineId' | 'name' | 'manage
   readonly bandwidth: RunningStatus['bandwidth'];
   readonly manager: RunningStatus['manager'] | null;
   readonly lastPoint: RunningStatus['lastPoint'];
+  readonly proxy: ShownProxy | null;
+  readonly blockStreamProxy: ShownProxy | null;
+  readonly proxyInUse: boolean | null;
   readonly disks: readonly {
     readonly id: string;
     readonly device: string;
@@ -137,6 +149,9 @@ function statusTable(value: StatusValue): string {
         : `${value.lastPoint.sequence} (${value.lastPoint.consistency}, ${value.lastPoint.createdAt})`,
     ],
   ];
+  const notYet = value.proxyInUse === false ? ' (not in use yet)' : '';
+  if (value.proxy !== null || notYet !== '') fields.push(['proxy', `${describeProxy(value.proxy)}${notYet}`]);
+  if (value.blockStreamProxy !== null) fields.push(['block-stream proxy', describeProxy(value.blockStreamProxy)]);
   if (value.detail !== null) fields.push(['detail', value.detail]);
   if (value.manager?.failure) fields.push(['manager away', value.manager.failure]);
   const disks = formatTable(

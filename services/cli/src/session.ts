@@ -2,6 +2,7 @@
 import { OperatorApi } from '@lms/api';
 import { createProgress, formatResult, writeOutput } from '@lms/command-line';
 import type { OutputFormat, Progress, Result } from '@lms/command-line';
+import { proxyFromEnvironment } from '@lms/proxy';
 import type { Command } from 'commander';
 import { readContext } from './context.ts';
 
@@ -23,7 +24,12 @@ export class ManagerSession {
   /** Runs `work` with a client of the manager that the context names. */
   async use<Value>(work: (api: OperatorApi) => Promise<Value>): Promise<Value> {
     const { managerUrl, caPem, apiToken } = await readContext(this.#options().context);
-    const api = new OperatorApi({ managerUrl, caPem, apiToken });
+    const api = new OperatorApi({
+      managerUrl,
+      caPem,
+      apiToken,
+      proxy: proxyFromEnvironment(managerUrl, process.env),
+    });
     try {
       return await work(api);
     } finally {

@@ -12,5 +12,6 @@ export async function runStatus(stateDir: string): Promise<Result> {
     pid: state.holder(),
     removal: await state.findRemoval(),
     running: readRunningStatus(runtimeFolder(runtimeId(state.path))),
+    proxies: await state.proxies().catch(() => null),
   });
 }

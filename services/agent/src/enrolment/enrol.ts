@@ -10,8 +10,10 @@ import type { EnrolAgentAnswer, EnrolAgentRequest } from '@lms/api';
 import { CommandError, productVersion, withExit } from '@lms/command-line';
 import { toLmsError } from '@lms/errors';
 import { certificateSha256, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
+import { ProxyError } from '@lms/proxy';
 import { openSourceDisks } from '../kernel/index.ts';
 import type { AgentIdentity } from '../state/agent-identity.ts';
+import type { AgentProxies } from '../state/agent-proxies.ts';
 import type { StateFolder } from '../state/state-folder.ts';
 import { readInventory } from './inventory.ts';
 
@@ -21,6 +23,8 @@ export interface Enrolment {
   readonly name: string;
   readonly devices: readonly string[];
   readonly readToken: () => Promise<string>;
+  /** Used for the enrolment, and kept for everything after it. */
+  readonly proxies: AgentProxies;
   readonly signal: AbortSignal;
 }
 
@@ -33,7 +37,8 @@ export async function enrol(state: StateFolder, enrolment: Enrolment): Promise<A
     const token = await enrolment.readToken();
     const privateKeyPem = await createPrivateKeyPem();
     await state.writeKey(privateKeyPem);
-    const caPem = await manager(() => fetchManagerCa(enrolment.managerUrl, enrolment.caSha256, enrolment.signal));
+    const { managerUrl, caSha256, signal, proxies } = enrolment;
+    const caPem = await manager(() => fetchManagerCa(managerUrl, caSha256, signal, proxies.manager));
     const request: EnrolAgentRequest = {
       token,
       csrPem: await createCertificateRequest(privateKeyPem),
@@ -42,18 +47,19 @@ export async function enrol(state: StateFolder, enrolment: Enrolment): Promise<A
       disks: [...disks],
       inventory: readInventory(),
     };
-    const answer = await manager(() => enrolAgent(enrolment.managerUrl, caPem, request, enrolment.signal));
-    requireSameAuthority(answer, enrolment.caSha256);
+    const answer = await manager(() => enrolAgent(managerUrl, caPem, request, signal, proxies.manager));
+    requireSameAuthority(answer, caSha256);
     const identity: AgentIdentity = {
       schemaVersion: 1,
       machineId: answer.machineId,
       name: answer.name,
-      managerUrl: enrolment.managerUrl,
-      caSha256: enrolment.caSha256,
+      managerUrl,
+      caSha256,
       trustDomain: answer.trustDomain,
       enrolledAt: new Date().toISOString(),
       disks: [...disks],
     };
+    if (proxies.manager !== null || proxies.blockStream !== null) await state.writeProxies(proxies);
     await state.writeEnrolment(identity, answer.certificatePem, answer.caPem);
     return identity;
   } catch (thrown) {
@@ -97,7 +103,8 @@ async function manager<Answer>(request: () => Promise<Answer>): Promise<Answer> 
     return await request();
   } catch (thrown) {
     const { code } = toLmsError(thrown);
-    throw withExit(code === 'UNAVAILABLE' || code === 'DEADLINE_EXCEEDED' ? 'unreachable' : 'failed', thrown);
+    const isAway = code === 'UNAVAILABLE' || code === 'DEADLINE_EXCEEDED' || thrown instanceof ProxyError;
+    throw withExit(isAway ? 'unreachable' : 'failed', thrown);
   }
 }
 

@@ -12,6 +12,8 @@ export interface HeartbeatParts {
   readonly contact: ManagerContact;
   readonly request: () => HeartbeatRequest;
   readonly onAnswer: (answer: HeartbeatAnswer) => Promise<void>;
+  /** Aborted when the way to the manager has changed: then it is not waited any longer. Asked before each wait. */
+  readonly hurry: () => AbortSignal;
   /** An operator has removed this machine. The last that the manager says: nothing is asked after it. */
   readonly onRemoved: (message: string) => Promise<void>;
 }
@@ -38,6 +40,6 @@ export async function keepHeartbeat(parts: HeartbeatParts, signal: AbortSignal):
       parts.contact.failed(thrown);
       waitMilliseconds = backOff.failed();
     }
-    await pause(waitMilliseconds, signal);
+    await pause(waitMilliseconds, AbortSignal.any([signal, parts.hurry()]));
   }
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
@@ -16,9 +16,13 @@ import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } f
 import { DEFAULT_SETTINGS, newCounters } from '../core/index.ts';
 import type { ReplicationSettings, ReplicationStatus } from '../core/index.ts';
 import { systemClock } from '../kernel/index.ts';
+import type { ProxySettings } from '@lms/proxy';
+import { waitFor } from '../../../../test/harness/condition.ts';
+import { ConnectProxy } from '../../../../test/harness/connect-proxy.ts';
 import { AgentLog } from '../logging/agent-log.ts';
 import type { EndpointAddress } from '../replication/block-stream-endpoint.ts';
 import type { AgentIdentity } from '../state/agent-identity.ts';
+import { NO_PROXIES } from '../state/agent-proxies.ts';
 import { StateFolder } from '../state/state-folder.ts';
 import { WriteGate } from '../state/write-gate.ts';
 import { CertificateHolder } from './certificate-renewal.ts';
@@ -43,6 +47,7 @@ class ScriptedManager {
     heartbeatSeconds: 0.01,
   };
   renewed = '';
+  onConnection: () => void = () => undefined;
   #server: Server | null = null;
   #seen: (() => void) | null = null;
 
@@ -70,6 +75,7 @@ class ScriptedManager {
       });
     });
     this.#server = server;
+    server.on('secureConnection', () => this.onConnection());
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   }
 
@@ -175,6 +181,10 @@ class ScriptedCore {
   update(addresses: readonly EndpointAddress[]): void {
     this.addresses = addresses;
   }
+
+  changeProxy(proxy: ProxySettings | null): void {
+    this.calls.push(`proxy ${proxy?.url ?? 'none'}`);
+  }
 }
 
 let folder = '';
@@ -233,6 +243,7 @@ async function live(issuedAt = new Date()): Promise<Life> {
     certificate: holder,
     privateKeyPem,
     caPem: authority.certificatePem,
+    proxies: await state.proxies(),
     replicator: core,
     endpoint: core,
     bandwidth,
@@ -373,3 +384,81 @@ test.each(['NOT_FOUND', 'PERMISSION_DENIED', 'UNAUTHENTICATED'] as const)(
     expect(link.removal).toBeNull();
   },
 );
+
+function by(proxy: ConnectProxy, password = 'right'): ProxySettings {
+  return { url: proxy.url, username: 'kim', password, noProxy: [], caPem: null };
+}
+
+/** Waits in the way that the test wants only to see over. */
+async function beatsMore(count = 2): Promise<void> {
+  const before = manager.bodies('/v1/agent/heartbeat').length;
+  await manager.until(() => manager.bodies('/v1/agent/heartbeat').length >= before + count);
+}
+
+test('everything goes by the proxy that is kept in the state folder, the renewal of the certificate too', async () => {
+  await using proxy = await ConnectProxy.start();
+  const state = new StateFolder(join(folder, 'state'));
+  state.create();
+  await state.writeProxies({ ...NO_PROXIES, changedAt: '1', manager: by(proxy) });
+  const key = await createPrivateKeyPem();
+  manager.renewed = await authority.issueMachine(await createCertificateRequest(key), MACHINE);
+  let direct = 0;
+  manager.onConnection = () => (direct += 1);
+  const { holder, link, end } = await live(new Date(Date.now() - HALF_A_DAY_AND_MORE));
+  await manager.until(() => holder.pem === manager.renewed && manager.bodies('/v1/agent/heartbeat').length > 1);
+  expect(link.runningStatus().proxiesChangedAt).toBe('1');
+  await end();
+  const paths = new Set(manager.requests.map(({ path }) => path));
+  for (const path of ['token', 'heartbeat', 'commands', 'statistics', 'certificate'])
+    expect([path, paths.has(`/v1/agent/${path}`)]).toEqual([path, true]);
+  // Each connection of the manager is one that the proxy was asked for.
+  expect(direct).toBe(proxy.asked.length);
+});
+
+test('a proxy is changed while the agent runs, and back, without losing the manager', async () => {
+  await using proxy = await ConnectProxy.start();
+  const { core, link, state, end } = await live();
+  await beatsMore();
+  expect(proxy.asked).toEqual([]);
+  await state.writeProxies({ ...NO_PROXIES, changedAt: '2', manager: by(proxy), blockStream: by(proxy) });
+  await manager.until(() => proxy.asked.length > 0);
+  await beatsMore();
+  expect(core.calls).toContain(`proxy ${proxy.url}`);
+  expect(link.runningStatus().proxiesChangedAt).toBe('2');
+  await state.writeProxies({ ...NO_PROXIES, changedAt: '3' });
+  await manager.until(() => link.runningStatus().proxiesChangedAt === '3');
+  const asked = proxy.asked.length;
+  await beatsMore();
+  expect(proxy.asked).toHaveLength(asked);
+  expect(core.calls.at(-1)).toBe('proxy none');
+  await end();
+});
+
+test('a proxy that refuses is told apart from a manager that is away, never with the password, and heals by itself', async () => {
+  const challenge = 'HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n';
+  const right = `Basic ${Buffer.from('kim:right').toString('base64')}`;
+  await using proxy = await ConnectProxy.start({ answer: (given) => (given === right ? null : challenge) });
+  const state = new StateFolder(join(folder, 'state'));
+  state.create();
+  await state.writeProxies({ ...NO_PROXIES, changedAt: '1', manager: by(proxy, 'secret-but-wrong') });
+  const { link, end } = await live();
+  await waitFor('the refusal', () => link.runningStatus().manager.failure !== null);
+  expect(link.runningStatus().manager.failure).toContain('does not accept the user "kim"');
+  expect(JSON.stringify(link.runningStatus())).not.toContain('secret-but-wrong');
+  await state.writeProxies({ ...NO_PROXIES, changedAt: '2', manager: by(proxy) });
+  await beatsMore();
+  expect(link.runningStatus().manager.failure).toBeNull();
+  await end();
+});
+
+test('a file of proxies that is damaged while the agent runs changes nothing', async () => {
+  const { log, link, state, end } = await live();
+  const said: string[] = [];
+  log.recordTo(({ message }) => void said.push(message));
+  await beatsMore();
+  writeFileSync(state.proxiesFile, '{');
+  await waitFor('the warning', () => said.some((message) => message.includes('the proxies were not changed')));
+  await beatsMore();
+  expect(link.runningStatus().proxiesChangedAt).toBe('');
+  await end();
+});

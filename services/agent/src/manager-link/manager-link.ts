@@ -20,6 +20,9 @@ import type { Removal } from '../state/removal.ts';
 import type { StateFolder } from '../state/state-folder.ts';
 import type { WriteGate } from '../state/write-gate.ts';
 import type { RunningStatus } from '../status-report.ts';
+import { showProxy } from '../state/agent-proxies.ts';
+import type { AgentProxies } from '../state/agent-proxies.ts';
+import { watchProxies } from '../state/proxy-watch.ts';
 import { blockStreamAddresses, parseAssignment, sameAssignment } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
 import { keepCertificate } from './certificate-renewal.ts';
@@ -48,8 +51,9 @@ export interface ManagerLinkParts {
   readonly certificate: CertificateHolder;
   readonly privateKeyPem: string;
   readonly caPem: string;
+  readonly proxies: AgentProxies;
   readonly replicator: Pick<Replicator, 'status' | 'createPoint' | 'rescan' | 'pause' | 'resume' | 'updateSettings'>;
-  readonly endpoint: Pick<BlockStreamEndpoint, 'address' | 'failedAddress' | 'update'>;
+  readonly endpoint: Pick<BlockStreamEndpoint, 'address' | 'failedAddress' | 'update' | 'changeProxy'>;
   readonly bandwidth: Pick<BandwidthLimiter, 'update' | 'inForce'>;
   readonly log: AgentLog;
   /** In memory (tmpfs). */
@@ -63,6 +67,8 @@ export class ManagerLink {
   readonly #statistics: Uploader<AgentStatistics>;
   readonly #logs: Uploader<LogRecord>;
   readonly #removed = new AbortController();
+  #proxies: AgentProxies;
+  #wayChanged = new AbortController();
   readonly #situation: SituationReport;
   #assignment: Assignment | null = null;
   #paused = false;
@@ -71,6 +77,7 @@ export class ManagerLink {
 
   constructor(parts: ManagerLinkParts) {
     this.#parts = parts;
+    this.#proxies = parts.proxies;
     const { identity, certificate, privateKeyPem, caPem, log, spoolFolder } = parts;
     const { managerUrl, caSha256 } = identity;
     const api = new AgentApi({
@@ -79,6 +86,7 @@ export class ManagerLink {
       signAssertion: () => makeAssertion({ privateKeyPem, certificatePem: certificate.pem, caSha256 }),
       // Each loop waits and repeats by itself.
       retries: 0,
+      proxy: parts.proxies.manager,
     });
     this.#api = api;
     this.#contact = new ManagerContact(log.logger);
@@ -138,6 +146,7 @@ export class ManagerLink {
           request: () => this.#heartbeat(),
           onAnswer: (answer) => this.#hear(answer),
           onRemoved: (message) => this.#hearRemoved(message),
+          hurry: () => this.#wayChanged.signal,
         },
         signal,
       ),
@@ -145,6 +154,10 @@ export class ManagerLink {
       this.#sample(signal),
       this.#statistics.run(signal),
       this.#logs.run(signal),
+      watchProxies(
+        { state, present: this.#proxies, onChange: (proxies) => this.#changeProxies(proxies), logger: log.logger },
+        signal,
+      ),
       keepCertificate(
         {
           api: this.#api,
@@ -209,7 +222,26 @@ export class ManagerLink {
       trackerLosses: status.counters.trackerLosses,
       lastPauseMicroseconds: status.counters.lastPauseMicroseconds,
       droppedRecords: { statistics: this.#statistics.droppedRecords, logs: this.#logs.droppedRecords },
+      proxiesChangedAt: this.#proxies.changedAt,
     };
+  }
+
+  #changeProxies(proxies: AgentProxies): void {
+    const { endpoint, log } = this.#parts;
+    const before = this.#proxies;
+    this.#proxies = proxies;
+    if (JSON.stringify(proxies.manager) !== JSON.stringify(before.manager)) {
+      this.#api.changeProxy(proxies.manager);
+      log.logger.info({ proxy: showProxy(proxies.manager) }, 'the manager is reached by another way from now on');
+      const waiting = this.#wayChanged;
+      this.#wayChanged = new AbortController();
+      waiting.abort();
+    }
+    if (JSON.stringify(proxies.blockStream) !== JSON.stringify(before.blockStream)) {
+      endpoint.changeProxy(proxies.blockStream);
+      const proxy = showProxy(proxies.blockStream);
+      log.logger.info({ proxy }, 'the replication server is reached by another way from now on');
+    }
   }
 
   #heartbeat(): HeartbeatRequest {

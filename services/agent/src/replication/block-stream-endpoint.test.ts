@@ -7,6 +7,8 @@ import { blockStreamServerName, createBlockStreamListener } from '@lms/block-str
 import type { FrameConnection } from '@lms/block-stream';
 import { LmsError } from '@lms/errors';
 import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
+import type { ProxySettings } from '@lms/proxy';
+import { ConnectProxy } from '../../../../test/harness/connect-proxy.ts';
 import { BlockStreamEndpoint } from './block-stream-endpoint.ts';
 import type { EndpointAddress } from './block-stream-endpoint.ts';
 
@@ -116,6 +118,12 @@ function endpointWith(...addresses: readonly EndpointAddress[]): BlockStreamEndp
     connectTimeoutMilliseconds: SILENCE_MILLISECONDS * (addresses.length > 1 ? 1 : 100),
   });
   endpoint.update(addresses);
+  return endpoint;
+}
+
+function endpointBy(proxy: ProxySettings, ...addresses: readonly EndpointAddress[]): BlockStreamEndpoint {
+  const endpoint = endpointWith(...addresses);
+  endpoint.changeProxy(proxy);
   return endpoint;
 }
 
@@ -238,4 +246,31 @@ test('without any address it waits, and stops waiting with its signal', async ()
   const connection = await later;
   closing.defer(() => connection.close());
   expect(await isAlive(connection)).toBe(true);
+});
+
+test('by a proxy the same session is had, and a change of it is a new connection', async () => {
+  await using proxy = await ConnectProxy.start();
+  const server = await listen();
+  const settings = { url: proxy.url, username: null, password: null, noProxy: [], caPem: null };
+  const endpoint = endpointBy(settings, server.address);
+  const first = await endpoint.connect(never);
+  await first.send({ type: 'heartbeat' });
+  expect(await first.receive()).toEqual({ type: 'heartbeat' });
+  expect(proxy.asked).toEqual([`127.0.0.1:${server.address.port}`]);
+
+  endpoint.changeProxy({ ...settings, noProxy: ['127.0.0.1'] });
+  await expect(first.receive()).rejects.toBeInstanceOf(LmsError);
+  const second = await endpoint.connect(never);
+  await second.send({ type: 'heartbeat' });
+  expect(await second.receive()).toEqual({ type: 'heartbeat' });
+  expect([proxy.asked.length, server.accepted.length]).toEqual([1, 2]);
+  second.close();
+});
+
+test('what the proxy says about 1500 comes through whole', async () => {
+  await using proxy = await ConnectProxy.start({ answer: () => 'HTTP/1.1 403 Forbidden\r\n\r\n' });
+  const server = await listen();
+  const settings = { url: proxy.url, username: null, password: null, noProxy: [], caPem: null };
+  const endpoint = endpointBy(settings, server.address);
+  await expect(endpoint.connect(never)).rejects.toMatchObject({ reason: 'PROXY_FORBIDDEN' });
 });

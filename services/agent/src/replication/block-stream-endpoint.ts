@@ -13,6 +13,8 @@
 import { connectBlockStream } from '@lms/block-stream';
 import type { FrameConnection, Pacer } from '@lms/block-stream';
 import { LmsError, toLmsError } from '@lms/errors';
+import { isBypassed, openTunnel } from '@lms/proxy';
+import type { ProxySettings } from '@lms/proxy';
 
 export interface EndpointAddress {
   readonly host: string;
@@ -30,6 +32,8 @@ export interface EndpointOptions {
   readonly sendPacer?: Pacer;
   /** Of each address. Default: 15,000. */
   readonly connectTimeoutMilliseconds?: number;
+  /** By which the replication server is reached (CONNECT); default: none, directly. */
+  readonly proxy?: ProxySettings | null;
 }
 
 interface Way {
@@ -50,8 +54,19 @@ export class BlockStreamEndpoint {
   #unproven: EndpointAddress | null = null;
   #failed: EndpointAddress | null = null;
 
+  #proxy: ProxySettings | null;
+
   constructor(options: EndpointOptions) {
     this.#options = options;
+    this.#proxy = options.proxy ?? null;
+  }
+
+  /** Whoever is connected comes back by the new way. */
+  changeProxy(proxy: ProxySettings | null): void {
+    this.#proxy = proxy;
+    this.#worked = null;
+    this.#unproven = null;
+    this.#way?.end();
   }
 
   /** What is connected to, or was tried last; null: none is known yet. */
@@ -112,8 +127,9 @@ export class BlockStreamEndpoint {
 
   async #connectTo(address: EndpointAddress, signal: AbortSignal): Promise<FrameConnection> {
     const { caPem, privateKeyPem, certificatePem, sendPacer, connectTimeoutMilliseconds } = this.#options;
+    const proxy = this.#proxy;
     const giveUp = new AbortController();
-    const reason = new LmsError('ABORTED', `${textOf(address)} is no address of the replication server any more`);
+    const reason = new LmsError('ABORTED', `the way by ${textOf(address)} is given up for another`);
     this.#way = { address, end: () => giveUp.abort(reason) };
     const connection = await connectBlockStream({
       ...address,
@@ -122,6 +138,10 @@ export class BlockStreamEndpoint {
       cert: certificatePem(),
       signal: AbortSignal.any([signal, giveUp.signal]),
       ...(sendPacer !== undefined && { sendPacer }),
+      ...(proxy !== null &&
+        !isBypassed(address.host, address.port, proxy.noProxy) && {
+          openSocket: (opening: AbortSignal) => openTunnel({ ...address, proxy, signal: opening }),
+        }),
       ...(connectTimeoutMilliseconds !== undefined && { connectTimeoutMilliseconds }),
     });
     this.#way = { address, end: () => connection.close() };

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
 import { exitCodeOf } from '@lms/command-line';
 import type { AgentIdentity } from './agent-identity.ts';
+import { NO_PROXIES, describeProxy, showProxy } from './agent-proxies.ts';
 import { runtimeId, traceInstanceName } from './runtime-names.ts';
 import { StateFolder } from './state-folder.ts';
 
@@ -130,4 +131,24 @@ test('a removal is kept, read back, and goes with the folder; one that cannot be
   writeFileSync(join(path, 'removed.json'), '{');
   expect(await state.findRemoval()).toBeNull();
   expect(await state.remove()).toContain(join(path, 'removed.json'));
+});
+
+test('proxies are kept for nobody but the owner, and go with the folder; a damaged file is said', async () => {
+  await enrolled();
+  expect(await state.proxies()).toEqual(NO_PROXIES);
+  const proxy = { url: 'http://proxy:3128', username: 'kim', password: 'secret', noProxy: ['10.0.0.0/8'], caPem: null };
+  const proxies = { schemaVersion: 1, changedAt: 'now', manager: proxy, blockStream: null } as const;
+  await state.writeProxies(proxies);
+  expect(await new StateFolder(path).proxies()).toEqual(proxies);
+  expect(statSync(state.proxiesFile).mode & 0o777).toBe(0o600);
+  writeFileSync(state.proxiesFile, '{}');
+  await expect(state.proxies()).rejects.toMatchObject({ code: 'DATA_LOSS' });
+  expect(await state.remove()).toContain(state.proxiesFile);
+});
+
+test('what is shown of a proxy has no password in it', () => {
+  const shown = showProxy({ url: 'http://p:1', username: 'kim', password: 'secret', noProxy: ['.a'], caPem: 'PEM' });
+  expect(shown).toEqual({ url: 'http://p:1', username: 'kim', noProxy: ['.a'], ownCa: true });
+  expect(describeProxy(shown)).toBe('http://p:1, as kim, with a CA of its own, not for .a');
+  expect([showProxy(null), describeProxy(null)]).toEqual([null, 'none']);
 });

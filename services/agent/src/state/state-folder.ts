@@ -13,6 +13,7 @@ import { LmsError } from '@lms/errors';
 import { tryLockFile } from '@lms/linux';
 import type { FileLock } from '@lms/linux';
 import { AgentIdentity } from './agent-identity.ts';
+import { AgentProxies, NO_PROXIES } from './agent-proxies.ts';
 import type { Credentials } from './agent-identity.ts';
 import { writeDurably } from './durable-file.ts';
 import { Removal } from './removal.ts';
@@ -24,6 +25,7 @@ const CERTIFICATE_FILE = 'certificate.pem';
 const CA_FILE = 'ca.pem';
 const ASSIGNMENT_FILE = 'assignment.json';
 const REMOVAL_FILE = 'removed.json';
+const PROXIES_FILE = 'proxy.json';
 const LOCK_FILE = 'lock';
 const OWN_FILES = [
   IDENTITY_FILE,
@@ -32,6 +34,7 @@ const OWN_FILES = [
   CA_FILE,
   ASSIGNMENT_FILE,
   REMOVAL_FILE,
+  PROXIES_FILE,
   LOCK_FILE,
 ] as const;
 
@@ -140,6 +143,34 @@ export class StateFolder {
 
   async writeAssignment(content: string): Promise<void> {
     await this.#write(ASSIGNMENT_FILE, content);
+  }
+
+  get proxiesFile(): string {
+    return join(this.path, PROXIES_FILE);
+  }
+
+  /** None, when nobody ever named one. */
+  async proxies(): Promise<AgentProxies> {
+    const path = this.proxiesFile;
+    let text: string;
+    try {
+      text = await readFile(path, 'utf8');
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return NO_PROXIES;
+      throw withExit('failed', thrown, `cannot read ${path}`, 'Run it as root.');
+    }
+    try {
+      return AgentProxies.parse(JSON.parse(text));
+    } catch (thrown) {
+      throw new CommandError('failed', 'DATA_LOSS', `${path} is damaged, or of a newer agent`, {
+        action: 'Name the proxy again, or that there is none: lms-agent configure.',
+        cause: thrown,
+      });
+    }
+  }
+
+  async writeProxies(proxies: AgentProxies): Promise<void> {
+    await this.#write(PROXIES_FILE, `${JSON.stringify(proxies, null, 2)}\n`);
   }
 
   /** null: nobody has removed this machine, as far as is known here. */
