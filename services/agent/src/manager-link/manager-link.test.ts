@@ -19,6 +19,7 @@ import { systemClock } from '../kernel/index.ts';
 import type { ProxySettings } from '@lms/proxy';
 import { waitFor } from '../../../../test/harness/condition.ts';
 import { ConnectProxy } from '../../../../test/harness/connect-proxy.ts';
+import type { ConnectProxyMood } from '../../../../test/harness/connect-proxy.ts';
 import { AgentLog } from '../logging/agent-log.ts';
 import type { EndpointAddress } from '../replication/block-stream-endpoint.ts';
 import type { AgentIdentity } from '../state/agent-identity.ts';
@@ -191,6 +192,7 @@ let folder = '';
 let manager: ScriptedManager;
 let authority: CertificateAuthority;
 let stop: AbortController;
+const proxies: ConnectProxy[] = [];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lms-link-'));
@@ -203,6 +205,7 @@ beforeEach(async () => {
 afterEach(async () => {
   stop.abort();
   manager.stop();
+  for (const proxy of proxies.splice(0)) await proxy.stop();
   await rm(folder, { recursive: true });
 });
 
@@ -385,6 +388,12 @@ test.each(['NOT_FOUND', 'PERMISSION_DENIED', 'UNAUTHENTICATED'] as const)(
   },
 );
 
+async function startProxy(mood?: ConnectProxyMood): Promise<ConnectProxy> {
+  const proxy = await ConnectProxy.start(mood);
+  proxies.push(proxy);
+  return proxy;
+}
+
 function by(proxy: ConnectProxy, password = 'right'): ProxySettings {
   return { url: proxy.url, username: 'kim', password, noProxy: [], caPem: null };
 }
@@ -396,7 +405,7 @@ async function beatsMore(count = 2): Promise<void> {
 }
 
 test('everything goes by the proxy that is kept in the state folder, the renewal of the certificate too', async () => {
-  await using proxy = await ConnectProxy.start();
+  const proxy = await startProxy();
   const state = new StateFolder(join(folder, 'state'));
   state.create();
   await state.writeProxies({ ...NO_PROXIES, changedAt: '1', manager: by(proxy) });
@@ -416,7 +425,7 @@ test('everything goes by the proxy that is kept in the state folder, the renewal
 });
 
 test('a proxy is changed while the agent runs, and back, without losing the manager', async () => {
-  await using proxy = await ConnectProxy.start();
+  const proxy = await startProxy();
   const { core, link, state, end } = await live();
   await beatsMore();
   expect(proxy.asked).toEqual([]);
@@ -437,7 +446,7 @@ test('a proxy is changed while the agent runs, and back, without losing the mana
 test('a proxy that refuses is told apart from a manager that is away, never with the password, and heals by itself', async () => {
   const challenge = 'HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n';
   const right = `Basic ${Buffer.from('kim:right').toString('base64')}`;
-  await using proxy = await ConnectProxy.start({ answer: (given) => (given === right ? null : challenge) });
+  const proxy = await startProxy({ answer: (given) => (given === right ? null : challenge) });
   const state = new StateFolder(join(folder, 'state'));
   state.create();
   await state.writeProxies({ ...NO_PROXIES, changedAt: '1', manager: by(proxy, 'secret-but-wrong') });

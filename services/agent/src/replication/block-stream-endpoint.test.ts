@@ -249,7 +249,7 @@ test('without any address it waits, and stops waiting with its signal', async ()
 });
 
 test('by a proxy the same session is had, and a change of it is a new connection', async () => {
-  await using proxy = await ConnectProxy.start();
+  const proxy = closing.use(await ConnectProxy.start());
   const server = await listen();
   const settings = { url: proxy.url, username: null, password: null, noProxy: [], caPem: null };
   const endpoint = endpointBy(settings, server.address);
@@ -268,7 +268,7 @@ test('by a proxy the same session is had, and a change of it is a new connection
 });
 
 test('what the proxy says about 1500 comes through whole', async () => {
-  await using proxy = await ConnectProxy.start({ answer: () => 'HTTP/1.1 403 Forbidden\r\n\r\n' });
+  const proxy = closing.use(await ConnectProxy.start({ answer: () => 'HTTP/1.1 403 Forbidden\r\n\r\n' }));
   const server = await listen();
   const settings = { url: proxy.url, username: null, password: null, noProxy: [], caPem: null };
   const endpoint = endpointBy(settings, server.address);
