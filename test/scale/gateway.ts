@@ -148,12 +148,13 @@ async function measureCommands(area: ManagerArea, count: number, names: readonly
     const { operation } = await area.registry.createOperation({
       ...{ idOrName: machineId, kind: OperationKind.RESCAN, consistency: 0, sequence: 0n, diskId: '' },
       ...{ timeoutSeconds: 0, traceparent: '', idempotencyKey: '' },
-      ...{ checkpointId: '', offsetBytes: 0n, lengthBytes: 0n },
+      ...{ checkpointId: '', offsetBytes: 0n, lengthBytes: 0n, replicationServer: '', check: undefined },
     });
     latencies.push(performance.now() - askedAt);
     await area.registry.completeOperation({
       ...{ operationId: operation?.operationId ?? '', machineIds: [machineId], succeeded: true },
       ...{ errorCode: '', errorMessage: '', sequence: 0n, verifyReport: undefined, sha256: '' },
+      ...{ replicationServer: '', checkReportJson: '' },
     });
   }
   await waitFor('the registry to have told it', async () => (await area.registry.getTrust({})) !== undefined);

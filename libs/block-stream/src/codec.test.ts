@@ -134,7 +134,7 @@ test('no frame type may be longer than 4 MiB', () => {
 });
 
 test('an unknown frame type and a reserved byte that is set are violations', () => {
-  for (const bytes of [header(0, 0), header(0, 13), header(0, 255)]) {
+  for (const bytes of [header(0, 0), header(0, 15), header(0, 255)]) {
     const decoder = new FrameDecoder();
     decoder.push(bytes);
     expect(violation(() => decoder.next()).field).toBe('type');

@@ -8,6 +8,7 @@ import {
   DIGEST_BYTES,
   MAXIMUM_BLOCKS_PER_DIGEST_REQUEST,
   MAXIMUM_BLOCKS_PER_WRITE,
+  MAXIMUM_CHECK_PADDING_BYTES,
 } from './frames.ts';
 import type { BlockCodec, Frame, HelloAnswerFrame, HelloFrame, WriteFrame } from './frames.ts';
 import { ByteReader } from './byte-reader.ts';
@@ -73,6 +74,12 @@ function encodeBody(writer: ByteWriter, frame: Frame): Uint8Array | null {
       return null;
     case 'heartbeat':
       return null;
+    case 'check':
+      writer.u32(frame.answerPaddingBytes);
+      return frame.padding;
+    case 'checkAnswer':
+      writer.u64(frame.instantMicroseconds).u8(frame.sessionConnected ? 1 : 0);
+      return frame.padding;
     case 'error':
       writer.text(frame.code).text(shorten(frame.message)).text(shorten(frame.action));
       return null;
@@ -182,6 +189,19 @@ function decodeFields(type: Frame['type'], reader: ByteReader): Frame {
       };
     case 'heartbeat':
       return { type };
+    case 'check':
+      return {
+        type,
+        answerPaddingBytes: reader.u32('answerPaddingBytes', 0, MAXIMUM_CHECK_PADDING_BYTES),
+        padding: reader.remaining(),
+      };
+    case 'checkAnswer':
+      return {
+        type,
+        instantMicroseconds: reader.u64('instantMicroseconds'),
+        sessionConnected: reader.u8('sessionConnected', 0, 1) === 1,
+        padding: reader.remaining(),
+      };
     case 'error':
       return {
         type,

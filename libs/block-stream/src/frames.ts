@@ -16,6 +16,10 @@ export const MAXIMUM_BLOCKS_PER_DIGEST_REQUEST = 65_536;
 export const DIGEST_BYTES = 16;
 export const PROTOCOL_VERSION = 1;
 export const ALPN_PROTOCOL = 'lms-block/1';
+/** A connection that only asks whether the way is good: it never becomes a session, so it disturbs none (R11). */
+export const CHECK_ALPN_PROTOCOL = 'lms-block-check/1';
+/** Of a check, each way in one frame: some seven hundred packets. */
+export const MAXIMUM_CHECK_PADDING_BYTES = 1024 * 1024;
 
 export type BlockCodec = 'raw' | 'zstd';
 
@@ -152,6 +156,25 @@ export interface HeartbeatFrame {
   readonly type: 'heartbeat';
 }
 
+/** On a connection of checks only. */
+export interface CheckFrame {
+  readonly type: 'check';
+  /** How long the padding of the answer is to be. */
+  readonly answerPaddingBytes: number;
+  /** What it is does not matter. */
+  readonly padding: Uint8Array;
+}
+
+/** The machine's certificate is accepted, and this server is in charge of it: what a hello would have come to. */
+export interface CheckAnswerFrame {
+  readonly type: 'checkAnswer';
+  /** The server's clock as it answers, Unix epoch in microseconds. */
+  readonly instantMicroseconds: number;
+  /** Whether a session of this machine is there now. */
+  readonly sessionConnected: boolean;
+  readonly padding: Uint8Array;
+}
+
 /** Last frame of a session: after it the sender closes. */
 export interface ErrorFrame {
   readonly type: 'error';
@@ -173,6 +196,8 @@ export type Frame =
   | DigestRequestFrame
   | DigestAnswerFrame
   | HeartbeatFrame
+  | CheckFrame
+  | CheckAnswerFrame
   | ErrorFrame;
 
 /**

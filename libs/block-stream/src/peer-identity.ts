@@ -8,7 +8,7 @@ import { LmsError } from '@lms/errors';
 import { alternativeNames, parseIdentity } from '@lms/identity';
 import { because } from './failure-reason.ts';
 import type { FailureReason } from './failure-reason.ts';
-import { ALPN_PROTOCOL } from './frames.ts';
+import { ALPN_PROTOCOL, CHECK_ALPN_PROTOCOL } from './frames.ts';
 
 const SERVER_NAME_SUFFIX = '.block-stream.lms.internal';
 const SERVER_NAME_FORM = /^(m-[0-9a-f]{20})\.block-stream\.lms\.internal$/;
@@ -45,7 +45,10 @@ function refusalOfChain(socket: TLSSocket): LmsError {
 /** The machine id, or UNAUTHENTICATED. The chain was verified by TLS before. */
 export function identifyMachine(socket: TLSSocket, trustDomain: string): string {
   if (!socket.authorized) throw refusalOfChain(socket);
-  if (socket.alpnProtocol !== ALPN_PROTOCOL) throw refusal(`the client did not ask for ${ALPN_PROTOCOL}`);
+  const spoken = socket.alpnProtocol;
+  if (spoken !== ALPN_PROTOCOL && spoken !== CHECK_ALPN_PROTOCOL) {
+    throw refusal(`the client did not ask for ${ALPN_PROTOCOL}`);
+  }
   const certificate = socket.getPeerX509Certificate();
   const uris = certificate === undefined ? [] : alternativeNames(certificate).uris;
   const [uri] = uris;

@@ -13,7 +13,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { LmsError, toLmsError } from '@lms/errors';
-import { ALPN_PROTOCOL } from './frames.ts';
+import { ALPN_PROTOCOL, CHECK_ALPN_PROTOCOL } from './frames.ts';
 import { claimedMachine, identifyMachine } from './peer-identity.ts';
 import { readProxiedSource } from './proxied-source.ts';
 import { SOCKET_BUFFER_BYTES, TlsFrameConnection } from './tls-connection.ts';
@@ -47,6 +47,8 @@ export interface ListenerOptions extends ListenerCertificates, ConnectionOptions
   /** Each connection must begin with a PROXY header, and its address counts in logs. Only behind a router of ours. */
   readonly proxyProtocol?: 'required' | null;
   readonly onConnection: (connection: TlsFrameConnection, peer: BlockStreamPeer) => void;
+  /** Of a client that only checks the way. Without it no such protocol is offered. */
+  readonly onCheck?: (connection: TlsFrameConnection, peer: BlockStreamPeer) => void;
   /** `claimed`: the machine that the client said to be, by its server name; null: it did not come that far. */
   readonly onRefused?: (error: LmsError, address: string, claimed: string | null) => void;
   /** A share of the limit for each connection, of what it receives. Default: nothing waits. */
@@ -86,7 +88,8 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     ciphers: TLS_CIPHER,
-    ALPNProtocols: [ALPN_PROTOCOL],
+    // The first of ours that the client names is spoken: who names both means a check.
+    ALPNProtocols: options.onCheck === undefined ? [ALPN_PROTOCOL] : [CHECK_ALPN_PROTOCOL, ALPN_PROTOCOL],
     requestCert: true,
     rejectUnauthorized: false,
     handshakeTimeout,
@@ -111,7 +114,8 @@ export async function createBlockStreamListener(options: ListenerOptions): Promi
       void turnAway(connection, toLmsError(thrown));
       return;
     }
-    options.onConnection(connection, { machineId, address });
+    const serve = socket.alpnProtocol === ALPN_PROTOCOL ? options.onConnection : options.onCheck;
+    serve?.(connection, { machineId, address });
   });
 
   const tcp = createTcpServer(

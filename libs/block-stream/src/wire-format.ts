@@ -8,6 +8,7 @@ import {
   DIGEST_BYTES,
   MAXIMUM_BLOCKS_PER_DIGEST_REQUEST,
   MAXIMUM_BLOCKS_PER_WRITE,
+  MAXIMUM_CHECK_PADDING_BYTES,
 } from './frames.ts';
 
 /** `u32` body length, `u8` type, three reserved bytes that are zero. */
@@ -35,6 +36,9 @@ export const DIGEST_KEY_BYTES = 32;
 /** Fixed part of a WRITE body, before the digests. */
 export const WRITE_PREFIX_BYTES = 12;
 export const DIGEST_ANSWER_PREFIX_BYTES = 10;
+
+const CHECK_PREFIX_BYTES = 4;
+const CHECK_ANSWER_PREFIX_BYTES = 9;
 
 export const MAXIMUM_RAW_BYTES_PER_WRITE = MAXIMUM_BLOCKS_PER_WRITE * BLOCK_SIZE_BYTES;
 
@@ -97,6 +101,18 @@ export const FRAME_TABLE: Readonly<Record<Frame['type'], FrameRow>> = {
     maximumBodyBytes: DIGEST_ANSWER_PREFIX_BYTES + DIGEST_BYTES * MAXIMUM_BLOCKS_PER_DIGEST_REQUEST,
   },
   heartbeat: { code: 11, name: 'HEARTBEAT', minimumBodyBytes: 0, maximumBodyBytes: 0 },
+  check: {
+    code: 13,
+    name: 'CHECK',
+    minimumBodyBytes: CHECK_PREFIX_BYTES,
+    maximumBodyBytes: CHECK_PREFIX_BYTES + MAXIMUM_CHECK_PADDING_BYTES,
+  },
+  checkAnswer: {
+    code: 14,
+    name: 'CHECK_ANSWER',
+    minimumBodyBytes: CHECK_ANSWER_PREFIX_BYTES,
+    maximumBodyBytes: CHECK_ANSWER_PREFIX_BYTES + MAXIMUM_CHECK_PADDING_BYTES,
+  },
   error: {
     code: 12,
     name: 'ERROR',

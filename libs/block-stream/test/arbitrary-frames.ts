@@ -120,6 +120,17 @@ export function arbitraryFrame(): Arbitrary<Frame> {
         blockCount: answer.digests.byteLength / DIGEST_BYTES,
       })),
     fc.constant({ type: 'heartbeat' as const }),
+    fc.record({
+      type: fc.constant('check' as const),
+      answerPaddingBytes: fc.integer({ min: 0, max: 1_048_576 }),
+      padding: fc.uint8Array({ maxLength: 2_000 }),
+    }),
+    fc.record({
+      type: fc.constant('checkAnswer' as const),
+      instantMicroseconds: natural,
+      sessionConnected: fc.boolean(),
+      padding: fc.uint8Array({ maxLength: 2_000 }),
+    }),
     fc.record({ type: fc.constant('error' as const), code: token(), message: sentence, action: sentence }),
   );
 }

@@ -94,6 +94,13 @@ const bodies: Readonly<Record<number, (cursor: Cursor) => Fields>> = {
   9: (c) => ({ type: 'digestRequest', ...range(c) }),
   10: (c) => ({ type: 'digestAnswer', ...range(c), digests: c.rest() }),
   11: () => ({ type: 'heartbeat' }),
+  13: (c) => ({ type: 'check', answerPaddingBytes: c.number(4), padding: c.rest() }),
+  14: (c) => ({
+    type: 'checkAnswer',
+    instantMicroseconds: c.number(8),
+    sessionConnected: c.number(1) === 1,
+    padding: c.rest(),
+  }),
   12: (c) => ({ type: 'error', code: c.text(), message: c.text(), action: c.text() }),
 };
 

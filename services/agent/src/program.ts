@@ -11,6 +11,7 @@ import {
 import type { Interruption, OutputFormat, Result } from '@lms/command-line';
 import { Command, Option } from 'commander';
 import { addBandwidthCommand } from './commands/bandwidth-options.ts';
+import { addCheckCommands } from './commands/check-commands.ts';
 import { runDisks } from './commands/disks.ts';
 import { runConfigure } from './commands/configure.ts';
 import type { ConfigureOptions } from './commands/configure.ts';
@@ -64,6 +65,7 @@ export function createProgram(interruption: Interruption): Command {
     .requiredOption(...STATE_DIR)
     .action(async ({ stateDir }: StateOptions) => print(await runStatus(stateDir)));
   addBandwidthCommand(program, interruption, print);
+  addCheckCommands(program, interruption, print);
   program
     .command('uninstall')
     .description('end tracking and remove everything of this agent; safe to repeat')

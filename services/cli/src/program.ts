@@ -6,6 +6,7 @@ import { addDiagnoseCommand } from './commands/diagnose.ts';
 import { addMachineCommands } from './commands/machine.ts';
 import { addManagerCommand } from './commands/manager.ts';
 import { addPointCommands } from './commands/point.ts';
+import { addReplicationServerCommands } from './commands/replication-server.ts';
 import { addStagingCommands } from './commands/staging.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTokenCommands } from './commands/token.ts';
@@ -36,5 +37,6 @@ export function createProgram(interruption: Interruption): Command {
   addDiagnoseCommand(program, session);
   addPointCommands(program, session);
   addStagingCommands(program, session);
+  addReplicationServerCommands(program, session);
   return program;
 }

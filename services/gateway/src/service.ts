@@ -16,6 +16,7 @@ import { startPeers, type Peers } from './peers/index.ts';
 import { addAgentRoutes } from './routes/agent.ts';
 import { addAgentPackageRoutes } from './routes/agent-packages.ts';
 import { addAnyoneRoutes } from './routes/anyone.ts';
+import { addCheckRoutes } from './routes/operator-checks.ts';
 import { addImageRoutes } from './routes/operator-images.ts';
 import { addDiagnosisRoute } from './routes/operator-diagnosis.ts';
 import { addLogRoutes } from './routes/operator-logs.ts';
@@ -167,6 +168,7 @@ function addRoutes(application: Application, context: RouteContext): void {
   addSettingsRoutes(application, context);
   addRemovalRoutes(application, context);
   addPointRoutes(application, context);
+  addCheckRoutes(application, context);
   addImageRoutes(application, context);
   addLogRoutes(application, context);
 }

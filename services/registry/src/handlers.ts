@@ -149,6 +149,8 @@ function agentOperation(machineId: string, kind: OperationKind) {
     checkpointId: '',
     offsetBytes: 0n,
     lengthBytes: 0n,
+    replicationServer: '',
+    check: undefined,
   } as const;
 }
 

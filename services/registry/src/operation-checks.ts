@@ -47,6 +47,9 @@ export function checkOperation(request: CreateOperationRequest, { machine, point
       }
       if (point?.pinned === true) throw refused(`point ${point.sequence} of ${name} is pinned`, 'unpin it first');
       return;
+    case OperationKind.CHECK_FROM_AGENT:
+      requireCheck(request);
+      return;
     case OperationKind.VERIFY_POINT:
     case OperationKind.PIN_POINT:
     case OperationKind.UNPIN_POINT:
@@ -57,6 +60,12 @@ export function checkOperation(request: CreateOperationRequest, { machine, point
     default:
       throw new LmsError('INVALID_ARGUMENT', 'this kind of operation is not known', { field: 'kind' });
   }
+}
+
+/** Says at the door what nobody could carry out. */
+export function requireCheck({ check }: CreateOperationRequest): void {
+  if (check?.target === '443' || check?.target === '1500') return;
+  throw new LmsError('INVALID_ARGUMENT', 'a check is of 443 or of 1500', { field: 'target' });
 }
 
 const MEAN_POINTS: ReadonlySet<OperationKind> = new Set([

@@ -10,7 +10,15 @@ import {
   Point,
 } from '@lms/proto';
 import { checkOperation } from './operation-checks.ts';
-import { isAgentCommand, isTask, operationIdOf, withExpiry, withPoint, withResult } from './operation-rules.ts';
+import {
+  isAgentCommand,
+  isTask,
+  mayComplete,
+  operationIdOf,
+  withExpiry,
+  withPoint,
+  withResult,
+} from './operation-rules.ts';
 
 const now = new Date('2026-11-23T12:00:00Z');
 const later = (seconds: number): Date => new Date(now.getTime() + seconds * 1_000);
@@ -112,4 +120,39 @@ test('what the state does not allow is refused with what is possible', () => {
   expect(() => check({ kind: OperationKind.EXPORT_DISK, diskId: 'b' }, machine, withDisk)).toThrow('no disk b');
   expect(() => check({ kind: OperationKind.EXPORT_DISK, diskId: 'a' }, machine, withDisk)).not.toThrow();
   expect(() => check({ kind: OperationKind.UNSPECIFIED })).toThrow('not known');
+});
+
+const serverCheck = operation({
+  machineId: '',
+  replicationServer: 'rs-1',
+  kind: OperationKind.CHECK_FROM_REPLICATION_SERVER,
+});
+
+test('a check is over with its report, whatever that says; without one nothing was carried out', () => {
+  const asked = operation({ kind: OperationKind.CHECK_FROM_AGENT });
+  expect([isAgentCommand(asked), isTask(asked)]).toEqual([true, false]);
+  expect([isAgentCommand(serverCheck), isTask(serverCheck)]).toEqual([false, true]);
+  const over = withResult(asked, done({ checkReportJson: '{"result":"failed"}' }), null, now);
+  expect(over).toMatchObject({ state: OperationState.SUCCEEDED, checkReportJson: '{"result":"failed"}' });
+  expect(() => withResult(asked, done(), null, now)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+});
+
+test('what is for a replication server itself is completed by that one, whatever machines it or another serves', () => {
+  expect(mayComplete(serverCheck, done({ replicationServer: 'rs-1' }))).toBe(true);
+  expect(mayComplete(serverCheck, done({ replicationServer: 'rs-2', machineIds: [''] }))).toBe(false);
+  expect(mayComplete(operation(), done({ machineIds: ['m-1'] }))).toBe(true);
+  expect(mayComplete(operation(), done({ machineIds: ['m-2'], replicationServer: 'rs-1' }))).toBe(false);
+});
+
+test('a replication server that does not answer is named by the operation that expires', () => {
+  const expired = withExpiry(serverCheck, null, later(71));
+  expect(expired.errorMessage).toBe('the replication server rs-1 did not answer in time');
+});
+
+test('a check is of 443 or of 1500', () => {
+  const subject = { machine: Machine.fromPartial({ machineId: 'm-1' }), point: null };
+  const request = (target: string) =>
+    CreateOperationRequest.fromPartial({ kind: OperationKind.CHECK_FROM_AGENT, check: { target } });
+  expect(() => checkOperation(request('1500'), subject)).not.toThrow();
+  expect(() => checkOperation(request('80'), subject)).toThrow(expect.objectContaining({ field: 'target' }));
 });

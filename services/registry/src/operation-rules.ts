@@ -29,6 +29,7 @@ const FOR_AGENT: ReadonlySet<OperationKind> = new Set([
   OperationKind.RESCAN,
   OperationKind.PAUSE,
   OperationKind.RESUME,
+  OperationKind.CHECK_FROM_AGENT,
 ]);
 
 export function isForAgent(kind: OperationKind): boolean {
@@ -48,15 +49,29 @@ export function isTask(operation: Operation): boolean {
   return !isOver(operation) && !isForAgent(operation.kind);
 }
 
+/** Whether it tries a way through the network, and its result is a report. */
+export function isCheck(kind: OperationKind): boolean {
+  return kind === OperationKind.CHECK_FROM_AGENT || kind === OperationKind.CHECK_FROM_REPLICATION_SERVER;
+}
+
+/** Whether it is for this caller: the machine's agent, or the replication server of the machine or of this name. */
+export function mayComplete(
+  operation: Operation,
+  { machineIds, replicationServer }: CompleteOperationRequest,
+): boolean {
+  if (operation.replicationServer !== '') return operation.replicationServer === replicationServer;
+  return machineIds.includes(operation.machineId);
+}
+
 /** Whether the point that it means is in use until it is over. */
 export function readsPoint({ kind }: Operation): boolean {
   return kind === OperationKind.VERIFY_POINT || kind === OperationKind.EXPORT_DISK;
 }
 
-/** The same key for the same machine is the same operation. */
-export function operationIdOf(machineId: string, idempotencyKey: string): string {
+/** The same key for the same machine (or replication server) is the same operation. */
+export function operationIdOf(subject: string, idempotencyKey: string): string {
   if (idempotencyKey === '') return randomUUID();
-  return createHash('sha256').update(`${machineId}\n${idempotencyKey}`).digest('hex').slice(0, 32);
+  return createHash('sha256').update(`${subject}\n${idempotencyKey}`).digest('hex').slice(0, 32);
 }
 
 export function succeeded(operation: Operation, now: Date, sequence = operation.sequence): Operation {
@@ -78,6 +93,11 @@ export function withResult(
   if (!result.succeeded) {
     const message = result.errorMessage || 'it failed, and no reason was given';
     return failed(operation, result.errorCode || 'INTERNAL', message, now);
+  }
+  if (isCheck(operation.kind)) {
+    const { checkReportJson } = result;
+    if (checkReportJson !== '') return { ...succeeded(operation, now), checkReportJson };
+    throw new LmsError('INVALID_ARGUMENT', 'a check that was carried out has a report', { field: 'report' });
   }
   if (operation.kind !== OperationKind.CREATE_POINT) {
     const { verifyReport, sha256 } = result;
@@ -108,6 +128,9 @@ export function withExpiry(operation: Operation, machine: Machine | null, now: D
 }
 
 function expiryMessage(operation: Operation, machine: Machine | null, made: boolean): string {
+  if (operation.replicationServer !== '') {
+    return `the replication server ${operation.replicationServer} did not answer in time`;
+  }
   const name = machine?.name ?? operation.machineId;
   if (made) return `the agent of ${name} made point ${operation.sequence}, but no replication server has reported it`;
   if (!isForAgent(operation.kind)) return `the replication server of ${name} did not finish in time`;

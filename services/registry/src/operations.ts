@@ -6,17 +6,19 @@ import {
   OperationState,
   type CompleteOperationRequest,
   type CreateOperationRequest,
+  type Event,
   type Point,
 } from '@lms/proto';
 import type { Facts } from './facts.ts';
 import type { Machines } from './machines.ts';
-import { checkOperation, meansPoint } from './operation-checks.ts';
-import { oldestFirst, OperationIndex } from './operation-index.ts';
+import { checkOperation, meansPoint, requireCheck } from './operation-checks.ts';
+import { oldestFirst, OperationIndex, serverSubject, subjectOf } from './operation-index.ts';
 import {
   failed,
   isAgentCommand,
   isOver,
   isTask,
+  mayComplete,
   operationIdOf,
   readsPoint,
   withExpiry,
@@ -24,9 +26,10 @@ import {
   withResult,
 } from './operation-rules.ts';
 import type { Points } from './points.ts';
+import type { ReplicationServers } from './replication-servers.ts';
 import type { RegistryStore } from './store.ts';
 
-/** Of one machine at the same time: more is a script that went wrong. */
+/** Of one machine or replication server at the same time: more is a script that went wrong. */
 const MAXIMUM_PENDING = 64;
 const KEEP_COMPLETED_MILLISECONDS = 86_400_000;
 const DEFAULT_TIMEOUT_SECONDS = 300;
@@ -38,17 +41,28 @@ export interface TaskWait {
   readonly also: (look: () => void) => () => void;
 }
 
+export interface OperationsParts {
+  readonly machines: Machines;
+  readonly points: Points;
+  readonly replicationServers: ReplicationServers;
+  readonly facts: Facts;
+}
+
+type Asked = Partial<Operation> & Pick<Operation, 'operationId'>;
+
 export class Operations {
   readonly #bucket: RegistryStore['operations'];
   readonly #machines: Machines;
   readonly #points: Points;
+  readonly #replicationServers: ReplicationServers;
   readonly #facts: Facts;
   readonly #index: OperationIndex;
 
-  constructor(bucket: RegistryStore['operations'], machines: Machines, points: Points, facts: Facts) {
+  constructor(bucket: RegistryStore['operations'], { machines, points, replicationServers, facts }: OperationsParts) {
     this.#bucket = bucket;
     this.#machines = machines;
     this.#points = points;
+    this.#replicationServers = replicationServers;
     this.#facts = facts;
     this.#index = new OperationIndex(bucket);
   }
@@ -58,6 +72,7 @@ export class Operations {
   }
 
   async create(request: CreateOperationRequest, now: Date): Promise<Operation> {
+    if (request.kind === OperationKind.CHECK_FROM_REPLICATION_SERVER) return this.#createForServer(request, now);
     const machine = this.#machines.require(request.idOrName, now);
     const operationId = operationIdOf(machine.machineId, request.idempotencyKey);
     const existing = this.#bucket.get(operationId);
@@ -66,27 +81,37 @@ export class Operations {
       ? this.#points.require(machine.machineId, machine.name, request.sequence)
       : null;
     checkOperation(request, { machine, point });
-    this.#checkPending(machine.machineId, machine.name);
-    const timeoutSeconds = request.timeoutSeconds || DEFAULT_TIMEOUT_SECONDS;
-    const operation = Operation.fromPartial({
-      operationId,
+    return this.#ask(machine.name, now, {
+      ...asked(operationId, request, now),
       machineId: machine.machineId,
-      kind: request.kind,
-      state: OperationState.PENDING,
-      createdAt: now,
-      deadline: new Date(now.getTime() + timeoutSeconds * 1_000),
       consistency: request.consistency,
       sequence: point?.sequence ?? 0n,
       diskId: request.diskId,
       checkpointId: point?.checkpointId ?? '',
       offsetBytes: request.offsetBytes,
       lengthBytes: request.lengthBytes,
-      traceparent: request.traceparent,
     });
+  }
+
+  /** What is for the replication server itself, whatever machines it has. */
+  async #createForServer(request: CreateOperationRequest, now: Date): Promise<Operation> {
+    const { replicationServer } = request;
+    this.#replicationServers.require(replicationServer);
+    requireCheck(request);
+    const operationId = operationIdOf(serverSubject(replicationServer), request.idempotencyKey);
+    const existing = this.#bucket.get(operationId);
+    if (existing !== null) return existing.value;
+    return this.#ask(replicationServer, now, { ...asked(operationId, request, now), replicationServer });
+  }
+
+  async #ask(name: string, now: Date, fields: Asked): Promise<Operation> {
+    const { operationId } = fields;
+    const operation = Operation.fromPartial({ ...fields, state: OperationState.PENDING, createdAt: now });
+    this.#checkPending(subjectOf(operation), name);
     try {
       const entry = await this.#bucket.create(operationId, operation);
       const fact = { $case: 'operationRequested', value: { operation } } as const;
-      this.#facts.tell(machine.machineId, fact, `operation.${operationId}`, entry.revision);
+      this.#tell(operation, fact, entry.revision);
       return operation;
     } catch (error) {
       // The same request came twice at once.
@@ -115,7 +140,7 @@ export class Operations {
       seen ||= operation !== undefined;
       return operation === undefined ? seen : isOver(operation);
     };
-    await this.#until([found.machineId], ended, waitMilliseconds, signal);
+    await this.#until([subjectOf(found)], ended, waitMilliseconds, signal);
     return seen ? this.find(operationId) : found;
   }
 
@@ -133,26 +158,29 @@ export class Operations {
     return commands();
   }
 
-  /** What replication servers must do for these machines, oldest first. */
-  tasks(machineIds: readonly string[]): Operation[] {
-    return machineIds.flatMap((machineId) => this.#index.of(machineId).filter(isTask)).sort(oldestFirst);
+  /** What a replication server must do for these machines, and (unless its name is empty) for itself; oldest first. */
+  tasks(machineIds: readonly string[], replicationServer: string): Operation[] {
+    const subjects = taskSubjects(machineIds, replicationServer);
+    return subjects.flatMap((subject) => this.#index.of(subject).filter(isTask)).sort(oldestFirst);
   }
 
   /** Waits until the condition holds, as long as the caller may; `also`: see `OperationIndex.waitFor`. */
   waitForTasks(
     machineIds: readonly string[],
+    replicationServer: string,
     condition: () => boolean,
     { waitMilliseconds, signal, also }: TaskWait,
   ): Promise<void> {
-    return this.#until(machineIds, condition, waitMilliseconds, signal, also);
+    return this.#until(taskSubjects(machineIds, replicationServer), condition, waitMilliseconds, signal, also);
   }
 
-  /** PERMISSION_DENIED unless the operation is for one of these machines. */
+  /** PERMISSION_DENIED unless the operation is for one of these machines, or this replication server. */
   async complete(request: CompleteOperationRequest, now: Date): Promise<Operation> {
-    const { machineId, kind, sequence, diskId, checkpointId } = await this.find(request.operationId);
-    if (!request.machineIds.includes(machineId)) {
-      throw new LmsError('PERMISSION_DENIED', `operation ${request.operationId} is for another machine`);
+    const found = await this.find(request.operationId);
+    if (!mayComplete(found, request)) {
+      throw new LmsError('PERMISSION_DENIED', `operation ${request.operationId} is for somebody else`);
     }
+    const { machineId, kind, sequence, diskId, checkpointId } = found;
     const reported = this.#points.get(machineId, request.sequence);
     const operation = await this.#modify(request.operationId, (one) => withResult(one, request, reported, now));
     if (operation.state !== OperationState.SUCCEEDED) return operation;
@@ -222,22 +250,27 @@ export class Operations {
     });
     if (completed) {
       const fact = { $case: 'operationCompleted', value: { operation: entry.value } } as const;
-      this.#facts.tell(entry.value.machineId, fact, `operation.${operationId}`, entry.revision);
+      this.#tell(entry.value, fact, entry.revision);
     }
     return entry.value;
   }
 
-  #checkPending(machineId: string, machineName: string): void {
-    const pending = this.#index.of(machineId).filter((one) => !isOver(one));
+  #tell(operation: Operation, fact: NonNullable<Event['fact']>, revision: number): void {
+    const { operationId, machineId, replicationServer } = operation;
+    this.#facts.tell(machineId || replicationServer, fact, `operation.${operationId}`, revision);
+  }
+
+  #checkPending(subject: string, name: string): void {
+    const pending = this.#index.of(subject).filter((one) => !isOver(one));
     if (pending.length < MAXIMUM_PENDING) return;
-    throw new LmsError('RESOURCE_EXHAUSTED', `${pending.length} operations wait for ${machineName} already`, {
+    throw new LmsError('RESOURCE_EXHAUSTED', `${pending.length} operations wait for ${name} already`, {
       action: 'wait until some of them are over',
     });
   }
 
   /** Until the condition holds or the time is over, whichever is first; rejects when the caller gave up. */
   async #until(
-    machineIds: readonly string[],
+    subjects: readonly string[],
     condition: () => boolean,
     waitMilliseconds: number,
     signal: AbortSignal,
@@ -246,9 +279,20 @@ export class Operations {
     if (waitMilliseconds === 0 || condition()) return;
     const timeout = AbortSignal.timeout(Math.min(waitMilliseconds, LONGEST_WAIT_MILLISECONDS));
     try {
-      await this.#index.waitFor(machineIds, condition, AbortSignal.any([signal, timeout]), also);
+      await this.#index.waitFor(subjects, condition, AbortSignal.any([signal, timeout]), also);
     } catch (error) {
       if (!timeout.aborted || signal.aborted) throw error;
     }
   }
+}
+
+/** What every operation has of its request. */
+function asked(operationId: string, request: CreateOperationRequest, now: Date): Asked {
+  const { kind, timeoutSeconds, traceparent, check } = request;
+  const deadline = new Date(now.getTime() + (timeoutSeconds || DEFAULT_TIMEOUT_SECONDS) * 1_000);
+  return { operationId, kind, deadline, traceparent, ...(check === undefined ? {} : { check }) };
+}
+
+function taskSubjects(machineIds: readonly string[], replicationServer: string): readonly string[] {
+  return replicationServer === '' ? machineIds : [...machineIds, serverSubject(replicationServer)];
 }

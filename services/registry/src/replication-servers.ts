@@ -1,4 +1,5 @@
 /** Replication servers that have a certificate. Where each of them is and what it serves, staging-controller knows. */
+import { LmsError } from '@lms/errors';
 import type { ListReplicationServersRequest, ReplicationServerRecord } from '@lms/proto';
 import { pageOf, type Page } from './paging.ts';
 import type { RegistryStore } from './store.ts';
@@ -22,6 +23,15 @@ export class ReplicationServers {
     if (known !== undefined) return known.dnsNames;
     await this.put(name, { version: '', enrolledAt: now.toISOString(), dnsNames: [...ofAcceptedCertificate] });
     return ofAcceptedCertificate;
+  }
+
+  /** NOT_FOUND when none of this name has a certificate. */
+  require(name: string): void {
+    if (this.#bucket.get(name) !== null) return;
+    throw new LmsError('NOT_FOUND', `there is no replication server ${JSON.stringify(name)}`, {
+      field: 'replicationServer',
+      action: 'see `lms replication-server list`',
+    });
   }
 
   /** Forgets the one that served this machine and no other. */

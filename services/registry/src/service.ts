@@ -77,13 +77,13 @@ class Registry implements RegistryServiceModule {
     const seal = new PasswordSeal(opened.stateSecret);
     const installation = new Installation({ bucket: store.settings, seal, facts, logger: this.#logger });
     const machines = new Machines(store, points, facts, removed, installation);
-    const operations = new Operations(store.operations, machines, points, facts);
     const tokens = new Tokens(store.tokens);
     if (operatorTokenSha256 !== undefined) {
       const ensure = () => tokens.ensureOperator(operatorTokenSha256, 'operator', new Date());
       await untilAnswered(connection, "the operator's token", ensure);
     }
     const replicationServers = new ReplicationServers(store.replicationServers);
+    const operations = new Operations(store.operations, { machines, points, replicationServers, facts });
     const removal = new MachineRemoval({ removed, machines, points, operations, replicationServers, facts });
     const closeParts = (): void => {
       operations.close();

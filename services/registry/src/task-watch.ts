@@ -12,14 +12,14 @@ export interface TaskWatchParts {
 /** Waits until the answer is another one than that of `afterRevision`. */
 export async function watchTasks(
   { operations, installation }: TaskWatchParts,
-  { machineIds, afterRevision, waitMilliseconds }: WatchTasksRequest,
+  { machineIds, replicationServer, afterRevision, waitMilliseconds }: WatchTasksRequest,
   signal: AbortSignal,
 ): Promise<WatchTasksResponse> {
-  const now = (): WatchTasksResponse => answerOf(operations.tasks(machineIds), installation.forReplicationServers());
+  const now = (): WatchTasksResponse => answerOf(operations.tasks(machineIds, replicationServer), installation.forReplicationServers());
   if (afterRevision !== 0n) {
     const differs = (): boolean => now().revision !== afterRevision;
     const also = (look: () => void): (() => void) => installation.onChange(look);
-    await operations.waitForTasks(machineIds, differs, { waitMilliseconds, signal, also });
+    await operations.waitForTasks(machineIds, replicationServer, differs, { waitMilliseconds, signal, also });
   }
   return now();
 }

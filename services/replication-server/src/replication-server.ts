@@ -10,11 +10,13 @@ import type { Bandwidth } from '@lms/api';
 import { BandwidthLimiter } from '@lms/bandwidth';
 import { createBlockStreamListener } from '@lms/block-stream';
 import type { BlockStreamListener } from '@lms/block-stream';
+import { checkManager } from '@lms/network-check';
 import type { ProxySettings } from '@lms/proxy';
 import { HEALTHY, unhealthy } from '@lms/service';
 import type { Health, Service } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
 import type { Configuration } from './configuration.ts';
+import { ConnectionChecks } from './connection-checks.ts';
 import { MachineReplicas } from './core/machine-replicas.ts';
 import { openDataFolder } from './data-folder.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -25,6 +27,7 @@ import { ExportHolds } from './manager/export-holds.ts';
 import type { LogUpload } from './manager/log-upload.ts';
 import { ManagerProxy } from './manager/manager-proxy.ts';
 import type { ProxyUse } from './manager/manager-proxy.ts';
+import { NetworkChecks } from './manager/network-checks.ts';
 import { PointReports } from './manager/point-reports.ts';
 import { keepReady } from './manager/ready-reports.ts';
 import { ensureIdentity } from './manager/server-identity.ts';
@@ -49,6 +52,7 @@ interface Running {
   readonly replicas: MachineReplicas;
   readonly reports: PointReports;
   readonly tasks: Tasks;
+  readonly checks: NetworkChecks;
   readonly holds: ExportHolds;
   readonly listener: BlockStreamListener;
   readonly loops: readonly Promise<void>[];
@@ -107,9 +111,10 @@ export class ReplicationServer implements Service {
     const listener = await this.#listen(identity, replicas);
     const reports = this.#createReports(api, replicas, assignments);
     const tasks = this.#createTasks(api, replicas, reports, holds);
-    const parts = { folder, identity, assignments, api, replicas, listener, reports, tasks, holds };
+    const checks = this.#createChecks(api, identity, proxy);
+    const parts = { folder, identity, assignments, api, replicas, listener, reports, tasks, checks, holds };
     const loops = [...this.#startLoops(parts), proxy.run(this.#useOfProxy(identity, api), this.#stopping.signal)];
-    this.#running = { api, replicas, reports, tasks, holds, listener, loops };
+    this.#running = { ...parts, loops };
   }
 
   /**
@@ -166,6 +171,10 @@ export class ReplicationServer implements Service {
   }
 
   #listen(identity: ServerIdentity, replicas: MachineReplicas): Promise<BlockStreamListener> {
+    const checks = new ConnectionChecks({
+      clock: systemClock,
+      isConnected: (machineId) => replicas.isConnected(machineId),
+    });
     return createBlockStreamListener({
       ...this.#configuration.listen,
       ca: identity.caPem,
@@ -177,6 +186,10 @@ export class ReplicationServer implements Service {
       onConnection: (connection, peer) => {
         this.#logger.info({ ...peer }, 'agent connected');
         void replicas.serve(peer.machineId, connection);
+      },
+      onCheck: (connection, peer) => {
+        this.#logger.info({ ...peer }, 'an agent checks the way');
+        void checks.serve(peer.machineId, connection);
       },
       onRefused: (error, address, claimed) => {
         this.#refusals.record(error, { machineId: claimed, address, proven: false });
@@ -222,6 +235,29 @@ export class ReplicationServer implements Service {
     });
   }
 
+  #createChecks(api: ReplicationServerApi, identity: ServerIdentity, proxy: ManagerProxy): NetworkChecks {
+    const { managerUrl, caSha256 } = this.#configuration;
+    return new NetworkChecks({
+      api,
+      check: (signal) =>
+        checkManager({
+          from: 'replication-server',
+          managerUrl,
+          caSha256,
+          caPem: identity.caPem,
+          proxy: proxy.present,
+          identity: {
+            certificatePem: identity.certificatePem,
+            tokenPath: '/v1/replication-server/token',
+            signAssertion: () => identity.signAssertion(),
+          },
+          signal,
+        }),
+      onFinished: (id, found) => this.#logger.info({ id, found }, 'the way to the manager was checked'),
+      signal: this.#stopping.signal,
+    });
+  }
+
   #startLoops(parts: {
     readonly folder: DataFolder;
     readonly identity: ServerIdentity;
@@ -231,9 +267,10 @@ export class ReplicationServer implements Service {
     readonly listener: BlockStreamListener;
     readonly reports: PointReports;
     readonly tasks: Tasks;
+    readonly checks: NetworkChecks;
     readonly holds: ExportHolds;
   }): readonly Promise<void>[] {
-    const { folder, identity, assignments, api, replicas, listener, reports, tasks, holds } = parts;
+    const { folder, identity, assignments, api, replicas, listener, reports, tasks, checks, holds } = parts;
     const { signal } = this.#stopping;
     const reportAll = (machineIds: Iterable<string>): void => {
       for (const machineId of machineIds) reports.reportAll(machineId);
@@ -260,6 +297,7 @@ export class ReplicationServer implements Service {
           reportAll(added);
         },
         onTasks: (listed) => tasks.update(listed),
+        onChecks: (listed) => checks.update(listed),
         onManagerBack: () => {
           this.#managerProblem = null;
           this.#logger.info('the manager answers');
@@ -311,7 +349,7 @@ export class ReplicationServer implements Service {
       await running.listener.close();
       this.#stopping.abort();
       await Promise.all(running.loops);
-      await Promise.all([running.reports.idle(), running.tasks.idle()]);
+      await Promise.all([running.reports.idle(), running.tasks.idle(), running.checks.idle()]);
       running.holds[Symbol.dispose]();
       await running.holds.idle();
       const last = AbortSignal.timeout(LAST_REPORTS_MILLISECONDS);

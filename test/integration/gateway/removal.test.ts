@@ -73,7 +73,7 @@ test('nobody is 404; an old ETag is 412 and the present one is taken; a point th
   const { operation } = await gateway.manager.createOperation({
     ...{ idOrName: machineId, kind: OperationKind.EXPORT_DISK, sequence: 3n, diskId: 'serial-1' },
     ...{ consistency: 0, timeoutSeconds: 60, traceparent: '', idempotencyKey: '' },
-    ...{ checkpointId: '', offsetBytes: 0n, lengthBytes: 0n },
+    ...{ checkpointId: '', offsetBytes: 0n, lengthBytes: 0n, replicationServer: '', check: undefined },
   });
   const used = await remove(answer.name);
   expect([used.status, used.body['code']]).toEqual([409, 'FAILED_PRECONDITION']);
@@ -81,6 +81,7 @@ test('nobody is 404; an old ETag is 412 and the present one is taken; a point th
   await gateway.manager.completeOperation({
     ...{ operationId: operation?.operationId ?? '', machineIds: [machineId], succeeded: true },
     ...{ errorCode: '', errorMessage: '', sequence: 0n, verifyReport: undefined, sha256: '' },
+    ...{ replicationServer: '', checkReportJson: '' },
   });
   expect((await remove(answer.name, { 'if-match': etag })).status).toBe(202);
 });

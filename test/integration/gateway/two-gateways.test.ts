@@ -221,7 +221,7 @@ test('a gateway that starts while the operator waits is asked too', async () => 
   await second.stop();
   const waiting = startExport();
   await until('the operation is there', async () => {
-    const question = { machineIds: [machineId], afterRevision: 0n, waitMilliseconds: 0 };
+    const question = { machineIds: [machineId], replicationServer: '', afterRevision: 0n, waitMilliseconds: 0 };
     return (await first.manager.watchTasks(question)).operations.length > 0;
   });
   second = await startSecond(port);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { EventConnection, EVENT_STREAM } from '@lms/events';
 import { createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
 import {
+  CompleteOperationRequest,
   Consistency,
   CreateOperationRequest,
   CreateTokenRequest,
@@ -209,6 +210,8 @@ test('an agent’s command is handed out until its result comes, and not while t
     sequence: 0n,
     verifyReport: undefined,
     sha256: '',
+    replicationServer: '',
+    checkReportJson: '',
   };
   await expect(client.completeOperation({ ...result, machineIds: ['m-other'] })).rejects.toMatchObject({
     code: 'PERMISSION_DENIED',
@@ -256,11 +259,16 @@ test('a verified or exported point keeps the digests that were found, and a dele
   const { machineId } = await enrol();
   await client.reportPoints({ machineId, complete: true, points: [point({ sequence: 1n }), point({ sequence: 2n })] });
   const verify = await createOperation(machineId, { kind: OperationKind.VERIFY_POINT, sequence: 1n });
-  const tasks = await client.watchTasks({ machineIds: [machineId], afterRevision: 0n, waitMilliseconds: 0 });
+  const tasks = await client.watchTasks({
+    machineIds: [machineId],
+    replicationServer: '',
+    afterRevision: 0n,
+    waitMilliseconds: 0,
+  });
   expect(tasks.operations.map((one) => one.operationId)).toEqual([verify.operationId]);
   const sha256 = 'ab'.repeat(32);
   const changed = client.watchTasks(
-    { machineIds: [machineId], afterRevision: tasks.revision, waitMilliseconds: 20_000 },
+    { machineIds: [machineId], replicationServer: '', afterRevision: tasks.revision, waitMilliseconds: 20_000 },
     { deadlineMilliseconds: 30_000 },
   );
   const result = {
@@ -270,6 +278,8 @@ test('a verified or exported point keeps the digests that were found, and a dele
     errorMessage: '',
     sequence: 0n,
     sha256: '',
+    replicationServer: '',
+    checkReportJson: '',
   };
   await client.completeOperation({
     ...result,
@@ -428,4 +438,35 @@ test('state, CA and operators outlive a restart; after the loss of JetStream mac
     lifecycleState: LifecycleState.READY_FOR_TEST,
   });
   expect(machine?.lastPoint?.sequence).toBe(4n);
+});
+
+test('a check of a replication server reaches that server alone, and its report is kept', async () => {
+  const { secret } = await client.createToken(
+    CreateTokenRequest.fromPartial({ purpose: TokenPurpose.REPLICATION_SERVER, uses: 1, expiresInSeconds: 60 }),
+  );
+  await client.enrolReplicationServer({ token: secret, csrPem, name: 'checked', version: '1' });
+  const ask = (replicationServer: string) =>
+    client.createOperation(
+      CreateOperationRequest.fromPartial({
+        kind: OperationKind.CHECK_FROM_REPLICATION_SERVER,
+        replicationServer,
+        check: { target: '443' },
+      }),
+    );
+  await expect(ask('nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  const { operation: asked } = await ask('checked');
+  const operationId = asked?.operationId ?? '';
+  const tasksOf = async (replicationServer: string) => {
+    const question = { machineIds: [], replicationServer, afterRevision: 0n, waitMilliseconds: 0 };
+    return (await client.watchTasks(question)).operations.map((one) => one.operationId);
+  };
+  expect([await tasksOf('checked'), await tasksOf('other'), await tasksOf('')]).toEqual([[operationId], [], []]);
+  const result = CompleteOperationRequest.fromPartial({ operationId, succeeded: true, checkReportJson: '{"a":1}' });
+  await expect(client.completeOperation({ ...result, replicationServer: 'other' })).rejects.toMatchObject({
+    code: 'PERMISSION_DENIED',
+  });
+  await client.completeOperation({ ...result, replicationServer: 'checked' });
+  const { operation: over } = await client.getOperation({ operationId, waitMilliseconds: 0 });
+  expect(over).toMatchObject({ state: OperationState.SUCCEEDED, machineId: '', checkReportJson: '{"a":1}' });
+  expect(await tasksOf('checked')).toEqual([]);
 });

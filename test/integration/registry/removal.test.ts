@@ -156,6 +156,8 @@ test('a point that is pinned, or being read, keeps it: refused, saying what is p
       sequence: 0n,
       verifyReport: undefined,
       sha256: '',
+      replicationServer: '',
+      checkReportJson: '',
     });
   }
   expect((await remove(other.name)).repeated).toBe(false);

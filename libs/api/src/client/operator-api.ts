@@ -15,10 +15,12 @@ import {
   Operation,
   OperationAccepted,
   PointPage,
+  ReplicationServerPage,
   Series,
   SettingsPreview,
   StagingObjectPage,
   Status,
+  type CheckMachineRequest,
   type CreatePointRequest,
   type CreateTokenRequest,
   type InstallationSettingsRequest,
@@ -251,6 +253,23 @@ export class OperatorApi {
    */
   diskImage(place: DiskImagePlace, start: DiskImageStart, signal: AbortSignal): Promise<DiskImage> {
     return openDiskImage(this.client, imagePath(place), start, signal);
+  }
+
+  /** The report comes with the operation. */
+  checkMachine(idOrName: string, request: CheckMachineRequest, signal: AbortSignal): Promise<OperationAccepted> {
+    const path = `${machinePath(idOrName)}/checks`;
+    return this.client.call({ method: 'POST', path, body: request, answer: OperationAccepted, signal });
+  }
+
+  listReplicationServers(page: PageQuery, signal: AbortSignal): Promise<ReplicationServerPage> {
+    const path = '/v1/replication-servers';
+    return this.client.call({ method: 'GET', path, query: { ...page }, answer: ReplicationServerPage, signal });
+  }
+
+  /** Its way to the manager. */
+  checkReplicationServer(name: string, signal: AbortSignal): Promise<OperationAccepted> {
+    const path = `/v1/replication-servers/${encodeURIComponent(name)}/checks`;
+    return this.client.call({ method: 'POST', path, body: { target: '443' }, answer: OperationAccepted, signal });
   }
 
   logs(query: LogsQuery, signal: AbortSignal): Promise<LogsAnswer> {

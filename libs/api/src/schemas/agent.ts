@@ -9,6 +9,7 @@ import {
   MAXIMUM_RESOLVED_ADDRESSES,
   MAXIMUM_STATISTICS_BATCH,
 } from './limits.ts';
+import { CheckAddress, CheckReport, CheckTarget } from './network-check.ts';
 import { AgentSettings } from './settings.ts';
 import {
   Count,
@@ -93,7 +94,20 @@ export const AgentCommand = z.object({
   traceparent: z.string().max(64).optional(),
 });
 export type AgentCommand = z.infer<typeof AgentCommand>;
-export const CommandsAnswer = z.object({ commands: z.array(AgentCommand) });
+/** Try a way through the network and report. */
+export const AgentCheck = z.object({
+  id: OperationId,
+  target: CheckTarget,
+  /** 1500: to be tried instead of the addresses that the agent was told. */
+  address: CheckAddress.optional(),
+  remainingSeconds: z.number().nonnegative(),
+});
+export type AgentCheck = z.infer<typeof AgentCheck>;
+export const CommandsAnswer = z.object({
+  commands: z.array(AgentCommand),
+  /** Apart from the commands: an agent of before would understand none of a list in which it does not know one. */
+  checks: z.array(AgentCheck).default([]),
+});
 export type CommandsAnswer = z.infer<typeof CommandsAnswer>;
 
 export const CommandResult = z.strictObject({
@@ -103,6 +117,8 @@ export const CommandResult = z.strictObject({
   message: Sentence.optional(),
   /** createPoint: the point made. */
   sequence: Sequence.optional(),
+  /** A check that was carried out, whatever it found. */
+  report: CheckReport.optional(),
 });
 export type CommandResult = z.infer<typeof CommandResult>;
 

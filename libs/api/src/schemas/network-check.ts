@@ -18,8 +18,8 @@ export const CHECK_STEPS = [
   'TLS',
   'HTTP',
   'BLOCK_STREAM',
-  'CERTIFICATE',
   'CLOCK',
+  'CERTIFICATE',
   'MTU',
   'THROUGHPUT',
 ] as const;

@@ -1,7 +1,18 @@
 import { z } from 'zod';
 import { MAXIMUM_OPERATION_TIMEOUT_SECONDS } from './limits.ts';
+import { CheckReport } from './network-check.ts';
 import { Point } from './point.ts';
-import { Count, DiskId, Instant, MachineId, OperationId, Sentence, Sequence, Sha256Hex } from './values.ts';
+import {
+  Count,
+  DiskId,
+  Instant,
+  MachineId,
+  OperationId,
+  ReplicationServerName,
+  Sentence,
+  Sequence,
+  Sha256Hex,
+} from './values.ts';
 import { Consistency, OperationKind, OperationState } from './words.ts';
 
 export const VerifyMismatch = z.object({ diskId: DiskId, offsetBytes: Count, lengthBytes: Count });
@@ -19,7 +30,10 @@ export type VerifyReport = z.infer<typeof VerifyReport>;
 
 export const Operation = z.object({
   operationId: OperationId,
-  machineId: MachineId,
+  /** null: `checkFromReplicationServer`, which is of no machine. */
+  machineId: MachineId.nullable(),
+  /** `checkFromReplicationServer`. */
+  replicationServer: ReplicationServerName.nullable().default(null),
   kind: OperationKind,
   state: OperationState,
   createdAt: Instant,
@@ -35,6 +49,8 @@ export const Operation = z.object({
   verifyReport: VerifyReport.nullable(),
   /** `exportDisk` that succeeded: hex, of the whole raw disk; null where the replication server did not come to know it. */
   sha256: Sha256Hex.nullable(),
+  /** `checkFrom…` that was carried out, whatever it found. */
+  checkReport: CheckReport.nullable().default(null),
 });
 export type Operation = z.infer<typeof Operation>;
 

@@ -8,6 +8,7 @@ import {
   MAXIMUM_REFUSALS,
   MAXIMUM_STATISTICS_BATCH,
 } from './limits.ts';
+import { CheckReport, CheckTarget } from './network-check.ts';
 import { VerifyReport } from './operation.ts';
 import { CheckpointId, PointReport } from './point.ts';
 import { ReplicationServerSettings, RetentionRow } from './settings.ts';
@@ -64,6 +65,13 @@ export const ReplicationTask = z.object({
   traceparent: z.string().max(64).optional(),
 });
 export type ReplicationTask = z.infer<typeof ReplicationTask>;
+/** Try the way to the manager and report. */
+export const ReplicationServerCheck = z.object({
+  id: OperationId,
+  target: CheckTarget,
+  remainingSeconds: z.number().nonnegative(),
+});
+export type ReplicationServerCheck = z.infer<typeof ReplicationServerCheck>;
 export const AssignedMachine = z.object({
   machineId: MachineId,
   name: z.string(),
@@ -79,6 +87,8 @@ export const AssignmentsAnswer = z.object({
   tasks: z.array(ReplicationTask),
   /** Managers of before tell none. */
   settings: ReplicationServerSettings.default({ bandwidth: UNLIMITED, proxy: null }),
+  /** Apart from the tasks, which a server of before would not understand with one of a new kind among them. */
+  checks: z.array(ReplicationServerCheck).default([]),
 });
 export type AssignmentsAnswer = z.infer<typeof AssignmentsAnswer>;
 
@@ -149,9 +159,26 @@ export const TaskResult = z.strictObject({
   report: VerifyReport.optional(),
   /** export: of the whole raw disk, whatever part was sent; missing where the sender did not come to know it. */
   sha256: Sha256Hex.optional(),
+  /** A check that was carried out, whatever it found. */
+  checkReport: CheckReport.optional(),
 });
 export type TaskResult = z.infer<typeof TaskResult>;
 
 /** What the gateway received of an export; the sender compares. */
 export const ExportReceipt = z.object({ sizeBytes: Count, sha256: z.string() });
 export type ExportReceipt = z.infer<typeof ExportReceipt>;
+
+/** A replication server as operators see it. */
+export const ReplicationServerSummary = z.object({
+  name: ReplicationServerName,
+  version: z.string(),
+  enrolledAt: Instant,
+  /** `host:port` that agents connect to; null: it has not said (for a while) that it listens. */
+  blockStream: z.string().nullable(),
+});
+export type ReplicationServerSummary = z.infer<typeof ReplicationServerSummary>;
+export const ReplicationServerPage = z.object({
+  replicationServers: z.array(ReplicationServerSummary),
+  nextPageToken: z.string().nullable(),
+});
+export type ReplicationServerPage = z.infer<typeof ReplicationServerPage>;

@@ -59,6 +59,8 @@ export const OPERATION_KINDS = [
   'deletePoint',
   'pinPoint',
   'unpinPoint',
+  'checkFromAgent',
+  'checkFromReplicationServer',
 ] as const;
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export const LOG_SOURCES = ['agent', 'replication-server'] as const;

@@ -136,6 +136,28 @@ export interface Operation {
   lengthBytes: bigint;
   /** EXPORT_DISK that succeeded: hex, of the whole raw disk, whatever part was sent; empty when its sender does not know it. */
   sha256: string;
+  /** CHECK_FROM_REPLICATION_SERVER: its name; there is no machine_id then. */
+  replicationServer: string;
+  /** CHECK_FROM_… */
+  check:
+    | CheckRequest
+    | undefined;
+  /** CHECK_FROM_… that was carried out, whatever it found: the report, a JSON object of at most 48 KiB. */
+  checkReportJson: string;
+}
+
+export interface CheckRequest {
+  /** "443" or "1500". */
+  target: string;
+  /** 1500: an address to try instead of those that the agent was told. */
+  address: CheckAddress | undefined;
+}
+
+export interface CheckAddress {
+  host: string;
+  port: number;
+  /** SNI; empty: the machine's own. */
+  serverName: string;
 }
 
 export interface VerifyReport {
@@ -1154,6 +1176,9 @@ function createBaseOperation(): Operation {
     offsetBytes: 0n,
     lengthBytes: 0n,
     sha256: "",
+    replicationServer: "",
+    check: undefined,
+    checkReportJson: "",
   };
 }
 
@@ -1227,6 +1252,15 @@ export const Operation: MessageFns<Operation> = {
     }
     if (message.sha256 !== "") {
       writer.uint32(154).string(message.sha256);
+    }
+    if (message.replicationServer !== "") {
+      writer.uint32(162).string(message.replicationServer);
+    }
+    if (message.check !== undefined) {
+      CheckRequest.encode(message.check, writer.uint32(170).fork()).join();
+    }
+    if (message.checkReportJson !== "") {
+      writer.uint32(178).string(message.checkReportJson);
     }
     return writer;
   },
@@ -1396,6 +1430,30 @@ export const Operation: MessageFns<Operation> = {
             message.sha256 = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.replicationServer = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.check = CheckRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.checkReportJson = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1473,6 +1531,17 @@ export const Operation: MessageFns<Operation> = {
         ? BigInt(object.length_bytes)
         : 0n,
       sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
+      replicationServer: isSet(object.replicationServer)
+        ? globalThis.String(object.replicationServer)
+        : isSet(object.replication_server)
+        ? globalThis.String(object.replication_server)
+        : "",
+      check: isSet(object.check) ? CheckRequest.fromJSON(object.check) : undefined,
+      checkReportJson: isSet(object.checkReportJson)
+        ? globalThis.String(object.checkReportJson)
+        : isSet(object.check_report_json)
+        ? globalThis.String(object.check_report_json)
+        : "",
     };
   },
 
@@ -1535,6 +1604,15 @@ export const Operation: MessageFns<Operation> = {
     if (message.sha256 !== "") {
       obj.sha256 = message.sha256;
     }
+    if (message.replicationServer !== "") {
+      obj.replicationServer = message.replicationServer;
+    }
+    if (message.check !== undefined) {
+      obj.check = CheckRequest.toJSON(message.check);
+    }
+    if (message.checkReportJson !== "") {
+      obj.checkReportJson = message.checkReportJson;
+    }
     return obj;
   },
 
@@ -1568,6 +1646,203 @@ export const Operation: MessageFns<Operation> = {
       ? BigInt(object.lengthBytes)
       : 0n;
     message.sha256 = object.sha256 ?? "";
+    message.replicationServer = object.replicationServer ?? "";
+    message.check = (object.check !== undefined && object.check !== null)
+      ? CheckRequest.fromPartial(object.check)
+      : undefined;
+    message.checkReportJson = object.checkReportJson ?? "";
+    return message;
+  },
+};
+
+function createBaseCheckRequest(): CheckRequest {
+  return { target: "", address: undefined };
+}
+
+export const CheckRequest: MessageFns<CheckRequest> = {
+  encode(message: CheckRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.target !== "") {
+      writer.uint32(10).string(message.target);
+    }
+    if (message.address !== undefined) {
+      CheckAddress.encode(message.address, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = CheckAddress.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckRequest {
+    return {
+      target: isSet(object.target) ? globalThis.String(object.target) : "",
+      address: isSet(object.address) ? CheckAddress.fromJSON(object.address) : undefined,
+    };
+  },
+
+  toJSON(message: CheckRequest): unknown {
+    const obj: any = {};
+    if (message.target !== "") {
+      obj.target = message.target;
+    }
+    if (message.address !== undefined) {
+      obj.address = CheckAddress.toJSON(message.address);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckRequest>, I>>(base?: I): CheckRequest {
+    return CheckRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckRequest>, I>>(object: I): CheckRequest {
+    const message = createBaseCheckRequest();
+    message.target = object.target ?? "";
+    message.address = (object.address !== undefined && object.address !== null)
+      ? CheckAddress.fromPartial(object.address)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCheckAddress(): CheckAddress {
+  return { host: "", port: 0, serverName: "" };
+}
+
+export const CheckAddress: MessageFns<CheckAddress> = {
+  encode(message: CheckAddress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    if (message.serverName !== "") {
+      writer.uint32(26).string(message.serverName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckAddress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckAddress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serverName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckAddress {
+    return {
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+      serverName: isSet(object.serverName)
+        ? globalThis.String(object.serverName)
+        : isSet(object.server_name)
+        ? globalThis.String(object.server_name)
+        : "",
+    };
+  },
+
+  toJSON(message: CheckAddress): unknown {
+    const obj: any = {};
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.port !== 0) {
+      obj.port = Math.round(message.port);
+    }
+    if (message.serverName !== "") {
+      obj.serverName = message.serverName;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckAddress>, I>>(base?: I): CheckAddress {
+    return CheckAddress.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckAddress>, I>>(object: I): CheckAddress {
+    const message = createBaseCheckAddress();
+    message.host = object.host ?? "";
+    message.port = object.port ?? 0;
+    message.serverName = object.serverName ?? "";
     return message;
   },
 };

@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { Disk, Machine, Operation, Point, RemovedMachine, VerifyReport } from "./machine.ts";
+import { CheckRequest, Disk, Machine, Operation, Point, RemovedMachine, VerifyReport } from "./machine.ts";
 import {
   BandwidthSettings,
   InstallationSettings,
@@ -341,6 +341,10 @@ export interface CreateOperationRequest {
   /** EXPORT_DISK: as in Operation. */
   offsetBytes: bigint;
   lengthBytes: bigint;
+  /** CHECK_FROM_REPLICATION_SERVER, in place of id_or_name: NOT_FOUND when there is none of that name. */
+  replicationServer: string;
+  /** CHECK_FROM_… */
+  check: CheckRequest | undefined;
 }
 
 export interface CreateOperationResponse {
@@ -376,6 +380,8 @@ export interface WatchTasksRequest {
   /** Of the answer that the caller has; 0: answer at once. */
   afterRevision: bigint;
   waitMilliseconds: number;
+  /** What is for the replication server itself comes too; empty: nothing. */
+  replicationServer: string;
 }
 
 export interface WatchTasksResponse {
@@ -398,6 +404,10 @@ export interface CompleteOperationRequest {
     | undefined;
   /** EXPORT_DISK: as in Operation. The point has it from then on. */
   sha256: string;
+  /** The caller, when it is a replication server: what is for it and no machine is its own too. */
+  replicationServer: string;
+  /** CHECK_FROM_…: as in Operation. */
+  checkReportJson: string;
 }
 
 export interface CompleteOperationResponse {
@@ -4951,6 +4961,8 @@ function createBaseCreateOperationRequest(): CreateOperationRequest {
     checkpointId: "",
     offsetBytes: 0n,
     lengthBytes: 0n,
+    replicationServer: "",
+    check: undefined,
   };
 }
 
@@ -4997,6 +5009,12 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
         throw new globalThis.Error("value provided for field message.lengthBytes of type uint64 too large");
       }
       writer.uint32(88).uint64(message.lengthBytes);
+    }
+    if (message.replicationServer !== "") {
+      writer.uint32(98).string(message.replicationServer);
+    }
+    if (message.check !== undefined) {
+      CheckRequest.encode(message.check, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -5102,6 +5120,22 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
             message.lengthBytes = reader.uint64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.replicationServer = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.check = CheckRequest.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5155,6 +5189,12 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
         : isSet(object.length_bytes)
         ? BigInt(object.length_bytes)
         : 0n,
+      replicationServer: isSet(object.replicationServer)
+        ? globalThis.String(object.replicationServer)
+        : isSet(object.replication_server)
+        ? globalThis.String(object.replication_server)
+        : "",
+      check: isSet(object.check) ? CheckRequest.fromJSON(object.check) : undefined,
     };
   },
 
@@ -5193,6 +5233,12 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
     if (message.lengthBytes !== 0n) {
       obj.lengthBytes = message.lengthBytes.toString();
     }
+    if (message.replicationServer !== "") {
+      obj.replicationServer = message.replicationServer;
+    }
+    if (message.check !== undefined) {
+      obj.check = CheckRequest.toJSON(message.check);
+    }
     return obj;
   },
 
@@ -5216,6 +5262,10 @@ export const CreateOperationRequest: MessageFns<CreateOperationRequest> = {
     message.lengthBytes = (object.lengthBytes !== undefined && object.lengthBytes !== null)
       ? BigInt(object.lengthBytes)
       : 0n;
+    message.replicationServer = object.replicationServer ?? "";
+    message.check = (object.check !== undefined && object.check !== null)
+      ? CheckRequest.fromPartial(object.check)
+      : undefined;
     return message;
   },
 };
@@ -5654,7 +5704,7 @@ export const WatchCommandsResponse: MessageFns<WatchCommandsResponse> = {
 };
 
 function createBaseWatchTasksRequest(): WatchTasksRequest {
-  return { machineIds: [], afterRevision: 0n, waitMilliseconds: 0 };
+  return { machineIds: [], afterRevision: 0n, waitMilliseconds: 0, replicationServer: "" };
 }
 
 export const WatchTasksRequest: MessageFns<WatchTasksRequest> = {
@@ -5670,6 +5720,9 @@ export const WatchTasksRequest: MessageFns<WatchTasksRequest> = {
     }
     if (message.waitMilliseconds !== 0) {
       writer.uint32(24).uint32(message.waitMilliseconds);
+    }
+    if (message.replicationServer !== "") {
+      writer.uint32(34).string(message.replicationServer);
     }
     return writer;
   },
@@ -5711,6 +5764,14 @@ export const WatchTasksRequest: MessageFns<WatchTasksRequest> = {
             message.waitMilliseconds = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.replicationServer = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5740,6 +5801,11 @@ export const WatchTasksRequest: MessageFns<WatchTasksRequest> = {
         : isSet(object.wait_milliseconds)
         ? globalThis.Number(object.wait_milliseconds)
         : 0,
+      replicationServer: isSet(object.replicationServer)
+        ? globalThis.String(object.replicationServer)
+        : isSet(object.replication_server)
+        ? globalThis.String(object.replication_server)
+        : "",
     };
   },
 
@@ -5754,6 +5820,9 @@ export const WatchTasksRequest: MessageFns<WatchTasksRequest> = {
     if (message.waitMilliseconds !== 0) {
       obj.waitMilliseconds = Math.round(message.waitMilliseconds);
     }
+    if (message.replicationServer !== "") {
+      obj.replicationServer = message.replicationServer;
+    }
     return obj;
   },
 
@@ -5767,6 +5836,7 @@ export const WatchTasksRequest: MessageFns<WatchTasksRequest> = {
       ? BigInt(object.afterRevision)
       : 0n;
     message.waitMilliseconds = object.waitMilliseconds ?? 0;
+    message.replicationServer = object.replicationServer ?? "";
     return message;
   },
 };
@@ -5889,6 +5959,8 @@ function createBaseCompleteOperationRequest(): CompleteOperationRequest {
     sequence: 0n,
     verifyReport: undefined,
     sha256: "",
+    replicationServer: "",
+    checkReportJson: "",
   };
 }
 
@@ -5920,6 +5992,12 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
     }
     if (message.sha256 !== "") {
       writer.uint32(66).string(message.sha256);
+    }
+    if (message.replicationServer !== "") {
+      writer.uint32(74).string(message.replicationServer);
+    }
+    if (message.checkReportJson !== "") {
+      writer.uint32(82).string(message.checkReportJson);
     }
     return writer;
   },
@@ -6001,6 +6079,22 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
             message.sha256 = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.replicationServer = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.checkReportJson = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6043,6 +6137,16 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
         ? VerifyReport.fromJSON(object.verify_report)
         : undefined,
       sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
+      replicationServer: isSet(object.replicationServer)
+        ? globalThis.String(object.replicationServer)
+        : isSet(object.replication_server)
+        ? globalThis.String(object.replication_server)
+        : "",
+      checkReportJson: isSet(object.checkReportJson)
+        ? globalThis.String(object.checkReportJson)
+        : isSet(object.check_report_json)
+        ? globalThis.String(object.check_report_json)
+        : "",
     };
   },
 
@@ -6072,6 +6176,12 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
     if (message.sha256 !== "") {
       obj.sha256 = message.sha256;
     }
+    if (message.replicationServer !== "") {
+      obj.replicationServer = message.replicationServer;
+    }
+    if (message.checkReportJson !== "") {
+      obj.checkReportJson = message.checkReportJson;
+    }
     return obj;
   },
 
@@ -6090,6 +6200,8 @@ export const CompleteOperationRequest: MessageFns<CompleteOperationRequest> = {
       ? VerifyReport.fromPartial(object.verifyReport)
       : undefined;
     message.sha256 = object.sha256 ?? "";
+    message.replicationServer = object.replicationServer ?? "";
+    message.checkReportJson = object.checkReportJson ?? "";
     return message;
   },
 };
@@ -6981,8 +7093,8 @@ export const RegistryService = {
     responseDeserialize: (value: Buffer): WatchCommandsResponse => WatchCommandsResponse.decode(value),
   },
   /**
-   * Pending operations for the replication server of these machines, and its settings; waits until they differ from
-   * `after_revision`.
+   * Pending operations for the replication server of these machines and for itself, and its settings; waits until they
+   * differ from `after_revision`.
    */
   watchTasks: {
     path: "/lms.v1.Registry/WatchTasks" as const,
@@ -7082,8 +7194,8 @@ export interface RegistryServer extends UntypedServiceImplementation {
   /** Pending operations for one machine's agent other than those it knows; waits for the first. */
   watchCommands: handleUnaryCall<WatchCommandsRequest, WatchCommandsResponse>;
   /**
-   * Pending operations for the replication server of these machines, and its settings; waits until they differ from
-   * `after_revision`.
+   * Pending operations for the replication server of these machines and for itself, and its settings; waits until they
+   * differ from `after_revision`.
    */
   watchTasks: handleUnaryCall<WatchTasksRequest, WatchTasksResponse>;
   completeOperation: handleUnaryCall<CompleteOperationRequest, CompleteOperationResponse>;
@@ -7470,8 +7582,8 @@ export interface RegistryClient extends Client {
     callback: (error: ServiceError | null, response: WatchCommandsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Pending operations for the replication server of these machines, and its settings; waits until they differ from
-   * `after_revision`.
+   * Pending operations for the replication server of these machines and for itself, and its settings; waits until they
+   * differ from `after_revision`.
    */
   watchTasks(
     request: WatchTasksRequest,

@@ -739,6 +739,10 @@ export const OperationKind = {
   VERIFY_POINT: 5,
   EXPORT_DISK: 6,
   DELETE_POINT: 7,
+  /** CHECK_FROM_AGENT - For the machine's agent: try a way through the network, step by step. */
+  CHECK_FROM_AGENT: 8,
+  /** CHECK_FROM_REPLICATION_SERVER - For a replication server, whatever machines it serves. */
+  CHECK_FROM_REPLICATION_SERVER: 9,
   PIN_POINT: 10,
   UNPIN_POINT: 11,
   UNRECOGNIZED: -1,
@@ -755,6 +759,8 @@ export namespace OperationKind {
   export type VERIFY_POINT = typeof OperationKind.VERIFY_POINT;
   export type EXPORT_DISK = typeof OperationKind.EXPORT_DISK;
   export type DELETE_POINT = typeof OperationKind.DELETE_POINT;
+  export type CHECK_FROM_AGENT = typeof OperationKind.CHECK_FROM_AGENT;
+  export type CHECK_FROM_REPLICATION_SERVER = typeof OperationKind.CHECK_FROM_REPLICATION_SERVER;
   export type PIN_POINT = typeof OperationKind.PIN_POINT;
   export type UNPIN_POINT = typeof OperationKind.UNPIN_POINT;
   export type UNRECOGNIZED = typeof OperationKind.UNRECOGNIZED;
@@ -786,6 +792,12 @@ export function operationKindFromJSON(object: any): OperationKind {
     case 7:
     case "OPERATION_KIND_DELETE_POINT":
       return OperationKind.DELETE_POINT;
+    case 8:
+    case "OPERATION_KIND_CHECK_FROM_AGENT":
+      return OperationKind.CHECK_FROM_AGENT;
+    case 9:
+    case "OPERATION_KIND_CHECK_FROM_REPLICATION_SERVER":
+      return OperationKind.CHECK_FROM_REPLICATION_SERVER;
     case 10:
     case "OPERATION_KIND_PIN_POINT":
       return OperationKind.PIN_POINT;
@@ -817,6 +829,10 @@ export function operationKindToJSON(object: OperationKind): string {
       return "OPERATION_KIND_EXPORT_DISK";
     case OperationKind.DELETE_POINT:
       return "OPERATION_KIND_DELETE_POINT";
+    case OperationKind.CHECK_FROM_AGENT:
+      return "OPERATION_KIND_CHECK_FROM_AGENT";
+    case OperationKind.CHECK_FROM_REPLICATION_SERVER:
+      return "OPERATION_KIND_CHECK_FROM_REPLICATION_SERVER";
     case OperationKind.PIN_POINT:
       return "OPERATION_KIND_PIN_POINT";
     case OperationKind.UNPIN_POINT:

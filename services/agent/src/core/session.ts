@@ -349,6 +349,8 @@ export class Session {
       case 'mark':
       case 'checkpoint':
       case 'digestRequest':
+      case 'check':
+      case 'checkAnswer':
         throw unexpected(frame);
     }
   }

@@ -22,6 +22,16 @@ export function blockStreamAddresses({
   return blockStream === null ? [] : [blockStream, ...blockStreamAlternatives];
 }
 
+/** What a check tries first is what is connected to, or was tried last. */
+export function inUseFirst(
+  inUse: BlockStreamAddress | null,
+  assignment: Assignment | null,
+): readonly BlockStreamAddress[] {
+  const named = assignment === null ? [] : blockStreamAddresses(assignment);
+  const isInUse = ({ host, port }: BlockStreamAddress): boolean => host === inUse?.host && port === inUse.port;
+  return named.toSorted((a, b) => Number(isInUse(b)) - Number(isInUse(a)));
+}
+
 export function parseAssignment(text: string | null): Assignment | null {
   if (text === null) return null;
   try {

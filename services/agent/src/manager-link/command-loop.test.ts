@@ -20,7 +20,7 @@ test('a command is carried out once, named as known meanwhile, and its result is
     commands: (_wait, ids) => {
       known.push([...ids]);
       if (known.length === 2) work.resolve(done);
-      return Promise.resolve({ commands: [command] });
+      return Promise.resolve({ commands: [command], checks: [] });
     },
     commandResult: (id) => {
       results.push(id);
@@ -48,7 +48,7 @@ test('a command that the stop interrupts is not answered, so that the next life 
   const stop = new AbortController();
   const results: string[] = [];
   const api: LoopApi = {
-    commands: () => Promise.resolve({ commands: [command] }),
+    commands: () => Promise.resolve({ commands: [command], checks: [] }),
     commandResult: (id) => {
       results.push(id);
       return Promise.resolve();
@@ -66,7 +66,7 @@ test('a result that the manager does not want is not offered for ever', async ()
   const stop = new AbortController();
   let offered = 0;
   const api: LoopApi = {
-    commands: () => Promise.resolve({ commands: offered === 0 ? [command] : [] }),
+    commands: () => Promise.resolve({ commands: offered === 0 ? [command] : [], checks: [] }),
     commandResult: () => {
       offered++;
       stop.abort();

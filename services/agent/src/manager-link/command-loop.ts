@@ -5,7 +5,7 @@
  * others, and its result is posted until the manager has it. Special cases: at the agent's stop a command that was not
  * finished is not answered: the manager sends it again to the next life of the agent, which does it or finds it done.
  */
-import type { AgentApi, AgentCommand, CommandResult } from '@lms/api';
+import type { AgentApi, AgentCheck, AgentCommand, CommandResult } from '@lms/api';
 import { toLmsError } from '@lms/errors';
 import type { ErrorCode } from '@lms/errors';
 import { BackOff, pause } from '@lms/service';
@@ -26,11 +26,14 @@ const FINAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'REMOVED',
 ]);
 
+/** What the manager may ask for. */
+export type Asked = AgentCommand | (AgentCheck & { readonly kind: 'check' });
+
 export interface CommandLoopParts {
   readonly api: Pick<AgentApi, 'commands' | 'commandResult'>;
   readonly logger: Logger;
   /** Never rejects; null when the agent stops before it is done. */
-  readonly execute: (command: AgentCommand) => Promise<CommandResult | null>;
+  readonly execute: (command: Asked) => Promise<CommandResult | null>;
 }
 
 export class CommandLoop {
@@ -48,9 +51,10 @@ export class CommandLoop {
       const askedAt = performance.now();
       try {
         const known = [...this.#working.keys()].slice(0, KNOWN_LIMIT);
-        const { commands } = await this.#parts.api.commands(WAIT_SECONDS, known, signal);
+        const { commands, checks } = await this.#parts.api.commands(WAIT_SECONDS, known, signal);
         backOff.succeeded();
-        const fresh = commands.filter((command) => !this.#working.has(command.id));
+        const asked: readonly Asked[] = [...commands, ...checks.map((check) => ({ ...check, kind: 'check' as const }))];
+        const fresh = asked.filter((command) => !this.#working.has(command.id));
         for (const command of fresh) this.#begin(command, signal);
         const tookMilliseconds = performance.now() - askedAt;
         if (fresh.length === 0) await pause(Math.max(0, LEAST_POLL_MILLISECONDS - tookMilliseconds), signal);
@@ -62,18 +66,20 @@ export class CommandLoop {
     await Promise.allSettled(this.#working.values());
   }
 
-  #begin(command: AgentCommand, signal: AbortSignal): void {
+  #begin(command: Asked, signal: AbortSignal): void {
     const { id, kind } = command;
     this.#parts.logger.info({ commandId: id, kind }, `asked to ${kind}`);
     const work = this.#carryOut(command, signal).finally(() => this.#working.delete(id));
     this.#working.set(id, work);
   }
 
-  async #carryOut(command: AgentCommand, signal: AbortSignal): Promise<void> {
+  async #carryOut(command: Asked, signal: AbortSignal): Promise<void> {
     const { id, kind } = command;
     const result = await this.#parts.execute(command);
     if (result === null || signal.aborted) return;
-    this.#parts.logger.info({ commandId: id, kind, ...result }, `${kind} ${result.state}`);
+    const { report, ...told } = result;
+    const found = report === undefined ? {} : { found: report.failure?.reason ?? report.result };
+    this.#parts.logger.info({ commandId: id, kind, ...told, ...found }, `${kind} ${result.state}`);
     await this.#report(id, result, signal);
   }
 

@@ -1,7 +1,7 @@
 /** Everything that the agent has to do with the manager on 443, as loops that run beside replication. */
 import { join } from 'node:path';
 import { AgentApi, AgentStatistics, LogRecord } from '@lms/api';
-import type { HeartbeatAnswer, HeartbeatRequest } from '@lms/api';
+import type { AgentCheck, CheckReport, HeartbeatAnswer, HeartbeatRequest } from '@lms/api';
 import type { BandwidthLimiter } from '@lms/bandwidth';
 import { productVersion } from '@lms/command-line';
 import { toLmsError } from '@lms/errors';
@@ -11,6 +11,7 @@ import type { Replicator } from '../core/index.ts';
 import { readInventory } from '../enrolment/inventory.ts';
 import { readBootId } from '../kernel/index.ts';
 import type { AgentLog } from '../logging/agent-log.ts';
+import { checkAsAgent } from '../network-check/check-as-agent.ts';
 import type { BlockStreamEndpoint } from '../replication/block-stream-endpoint.ts';
 import { executeCommand } from '../replication/commands.ts';
 import { SituationReport } from '../replication/situation-report.ts';
@@ -23,7 +24,7 @@ import type { RunningStatus } from '../status-report.ts';
 import { showProxy } from '../state/agent-proxies.ts';
 import type { AgentProxies } from '../state/agent-proxies.ts';
 import { watchProxies } from '../state/proxy-watch.ts';
-import { blockStreamAddresses, parseAssignment, sameAssignment } from './assignment.ts';
+import { blockStreamAddresses, inUseFirst, parseAssignment, sameAssignment } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
 import { keepCertificate } from './certificate-renewal.ts';
 import type { CertificateHolder } from './certificate-renewal.ts';
@@ -136,6 +137,7 @@ export class ManagerLink {
           replicator: this.#parts.replicator,
           setPaused: (paused) => this.#setPaused(paused),
           nowMilliseconds: Date.now,
+          check: (asked) => this.#check(asked, signal),
         }),
     });
     await Promise.all([
@@ -286,6 +288,20 @@ export class ManagerLink {
     bandwidth.update(assignment.settings.bandwidth);
     endpoint.update(blockStreamAddresses(assignment));
     this.#setPaused(assignment.desired.paused);
+  }
+
+  #check({ target, address, remainingSeconds }: AgentCheck, signal: AbortSignal): Promise<CheckReport> {
+    const { identity, certificate, privateKeyPem, caPem, endpoint, replicator } = this.#parts;
+    const agent = {
+      identity,
+      credentials: { privateKeyPem, certificatePem: certificate.pem, caPem },
+      addresses: inUseFirst(endpoint.address, this.#assignment),
+      ownSession: replicator.status().connected ? ('connected' as const) : ('absent' as const),
+      proxy: null,
+      blockStreamProxy: null,
+    };
+    const deadline = AbortSignal.timeout(Math.ceil(remainingSeconds * 1_000));
+    return checkAsAgent(agent, target, address ?? null, AbortSignal.any([signal, deadline]));
   }
 
   #setPaused(paused: boolean): void {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { AgentCommand } from '@lms/api';
+import type { AgentCommand, CheckReport } from '@lms/api';
 import type { PointOutcome, PointRequest } from '../core/index.ts';
 import { executeCommand } from './commands.ts';
 
@@ -24,6 +24,7 @@ function target(outcome: PointOutcome) {
       calls.push(paused ? 'pause' : 'resume');
     },
     nowMilliseconds: () => now,
+    check: () => Promise.reject(new Error('nobody asked for a check')),
   };
 }
 
@@ -67,4 +68,13 @@ test('pause, resume and rescan reach the core', async () => {
   const world = target(made);
   for (const kind of ['pause', 'resume', 'rescan'] as const) await executeCommand({ ...command, kind }, world);
   expect(world.calls).toEqual(['pause', 'resume', 'rescan']);
+});
+
+test('a check that was carried out has succeeded with its report, whatever that found; one that could not be has failed', async () => {
+  const asked = { id: 'aaaa-1', kind: 'check', target: '1500', remainingSeconds: 60 } as const;
+  const failed = await executeCommand(asked, target(made));
+  expect(failed).toMatchObject({ state: 'failed', message: 'nobody asked for a check' });
+  const report = { result: 'failed' } as CheckReport;
+  const found = await executeCommand(asked, { ...target(made), check: () => Promise.resolve(report) });
+  expect(found).toEqual({ state: 'succeeded', report });
 });

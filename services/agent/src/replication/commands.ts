@@ -1,5 +1,6 @@
 /** Commands of the manager, as calls of the core. */
-import type { AgentCommand, CommandResult } from '@lms/api';
+import type { AgentCheck, AgentCommand, CheckReport, CommandResult } from '@lms/api';
+import { toLmsError } from '@lms/errors';
 import type { Replicator } from '../core/index.ts';
 
 /** A point that is asked for gets at least this long, and never more than a day. */
@@ -11,9 +12,13 @@ export interface CommandTarget {
   readonly replicator: Pick<Replicator, 'createPoint' | 'rescan'>;
   readonly setPaused: (paused: boolean) => void;
   readonly nowMilliseconds: () => number;
+  readonly check: (asked: AgentCheck) => Promise<CheckReport>;
 }
 
-export async function executeCommand(command: AgentCommand, target: CommandTarget): Promise<CommandResult> {
+export async function executeCommand(
+  command: AgentCommand | (AgentCheck & { readonly kind: 'check' }),
+  target: CommandTarget,
+): Promise<CommandResult> {
   switch (command.kind) {
     case 'pause':
     case 'resume':
@@ -24,6 +29,18 @@ export async function executeCommand(command: AgentCommand, target: CommandTarge
       return { state: 'succeeded' };
     case 'createPoint':
       return createPoint(command, target);
+    case 'check':
+      return check(command, target);
+  }
+}
+
+/** A check that finds a fault has succeeded: its report says what it found. */
+async function check(asked: AgentCheck, target: CommandTarget): Promise<CommandResult> {
+  try {
+    return { state: 'succeeded', report: await target.check(asked) };
+  } catch (thrown) {
+    const { code, message } = toLmsError(thrown);
+    return { state: 'failed', code, message: message.slice(0, MAXIMUM_SENTENCE_LENGTH) };
   }
 }
 

@@ -5,6 +5,7 @@ import { listAll } from '../listing/pages.ts';
 import { initiationResult, logsResult, machineListResult, machineResult } from '../results/machine.ts';
 import { acceptedResult, completedResult } from '../results/point.ts';
 import { MACHINE } from './arguments.ts';
+import { addCheckCommand } from './machine-check.ts';
 import { addRemoveCommand } from './machine-remove.ts';
 import { addSettingsCommand } from './machine-settings.ts';
 import { addMachineStagingCommand } from './staging.ts';
@@ -58,6 +59,7 @@ export function addMachineCommands(program: Command, session: ManagerSession): v
   addActionCommands(machine, session);
   addSettingsCommand(machine, session);
   addMachineStagingCommand(machine, session);
+  addCheckCommand(machine, session);
   addRemoveCommand(machine, session);
 }
 

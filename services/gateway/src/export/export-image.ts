@@ -83,6 +83,8 @@ async function requestExport(
     checkpointId: image.checkpointId,
     offsetBytes: BigInt(range?.offsetBytes ?? 0),
     lengthBytes: BigInt(range?.lengthBytes ?? 0),
+    replicationServer: '',
+    check: undefined,
     timeoutSeconds: OPERATION_SECONDS,
     traceparent: activeTraceparent() ?? '',
     idempotencyKey: '',
@@ -139,6 +141,8 @@ async function giveUp(
       sequence: 0n,
       verifyReport: undefined,
       sha256: '',
+      replicationServer: '',
+      checkReportJson: '',
     });
   } catch {
     // The registry is away: its own deadline ends the operation, and the PUT finds nobody who waits.

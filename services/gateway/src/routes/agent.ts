@@ -22,6 +22,7 @@ import { z } from 'zod';
 import { certifiedCaller } from '../access/caller.ts';
 import { answers } from '../http/answers.ts';
 import type { Application } from '../http/application.ts';
+import { agentCheck, isCheckOfAgent, reportedCheck } from '../translation/network-check.ts';
 import { logRecord } from '../translation/logs.ts';
 import { reportedDisk } from '../translation/machine.ts';
 import { agentSettings } from '../translation/settings.ts';
@@ -86,7 +87,8 @@ export function addAgentRoutes(application: Application, context: RouteContext):
       const knownOperationIds = query.known?.split(',') ?? [];
       const request = { machineId, knownOperationIds, waitMilliseconds };
       const { operations } = await registry.watchCommands(request, settings);
-      return { commands: operations.map(agentCommand) };
+      const checks = operations.filter(isCheckOfAgent).map(agentCheck);
+      return { commands: operations.filter((one) => !isCheckOfAgent(one)).map(agentCommand), checks };
     },
   );
 
@@ -111,6 +113,8 @@ export function addAgentRoutes(application: Application, context: RouteContext):
         sequence: BigInt(body.sequence ?? 0),
         verifyReport: undefined,
         sha256: '',
+        replicationServer: '',
+        checkReportJson: reportedCheck(body.report),
       });
       return {};
     },

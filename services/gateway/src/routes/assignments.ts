@@ -10,6 +10,7 @@ import type { AssignedMachine as ProtoAssignedMachine, Operation } from '@lms/pr
 import type { ServiceClients } from '../manager-services.ts';
 import { replicationServerSettings } from '../translation/settings.ts';
 import { count, optionalCount } from '../translation/values.ts';
+import { isCheckOfReplicationServer, replicationServerCheck } from '../translation/network-check.ts';
 import { operationKindWords } from '../translation/words.ts';
 import type { LongPoll } from './long-poll.ts';
 
@@ -32,7 +33,7 @@ export async function readAssignments(
       waiting,
     ),
     clients.registry.watchTasks(
-      { machineIds: now.machineIds, afterRevision: now.taskRevision, waitMilliseconds },
+      { machineIds: now.machineIds, replicationServer, afterRevision: now.taskRevision, waitMilliseconds },
       waiting,
     ),
   ];
@@ -51,12 +52,14 @@ async function readNow(clients: Clients, replicationServer: string, signal: Abor
     { signal },
   );
   const machineIds = staging.machines.map((machine) => machine.machineId);
-  const tasks = await clients.registry.watchTasks({ machineIds, afterRevision: 0n, waitMilliseconds: 0 }, { signal });
+  const wanted = { machineIds, replicationServer, afterRevision: 0n, waitMilliseconds: 0 };
+  const tasks = await clients.registry.watchTasks(wanted, { signal });
   const answer: AssignmentsAnswer = {
     revision: `${staging.revision}.${tasks.revision}`,
     machines: staging.machines.map(assignedMachine),
     removedMachineIds: staging.removedMachineIds,
-    tasks: tasks.operations.map(replicationTask),
+    tasks: tasks.operations.filter((one) => !isCheckOfReplicationServer(one)).map(replicationTask),
+    checks: tasks.operations.filter(isCheckOfReplicationServer).map(replicationServerCheck),
     settings: replicationServerSettings(tasks.settings),
   };
   return { answer, machineIds, stagingRevision: staging.revision, taskRevision: tasks.revision };

@@ -115,6 +115,8 @@ export function addMachineRoutes(application: Application, { clients, logger }: 
         checkpointId: '',
         offsetBytes: 0n,
         lengthBytes: 0n,
+        replicationServer: '',
+        check: undefined,
       });
       return reply.code(202).send({ operationId: operation?.operationId ?? '' });
     },

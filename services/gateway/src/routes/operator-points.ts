@@ -63,6 +63,8 @@ export function addPointRoutes(application: Application, context: RouteContext):
       checkpointId: '',
       offsetBytes: 0n,
       lengthBytes: 0n,
+      replicationServer: '',
+      check: undefined,
     });
     if (operation === undefined) throw new LmsError('INTERNAL', 'the registry made no operation');
     return { operationId: operation.operationId };

@@ -21,6 +21,7 @@ import { certifiedCaller } from '../access/caller.ts';
 import { answers } from '../http/answers.ts';
 import type { Application } from '../http/application.ts';
 import { logRecord } from '../translation/logs.ts';
+import { reportedCheck } from '../translation/network-check.ts';
 import { reportedVerification } from '../translation/operation.ts';
 import { reportedPoint } from '../translation/point.ts';
 import { replicationServerSample } from '../translation/statistics.ts';
@@ -145,6 +146,8 @@ export function addReplicationServerRoutes(application: Application, context: Ro
         sequence: 0n,
         verifyReport: reportedVerification(body),
         sha256: body.sha256 ?? '',
+        replicationServer: certifiedCaller(caller).id,
+        checkReportJson: reportedCheck(body.checkReport),
       });
       return {};
     },

@@ -1,5 +1,6 @@
 import type { Operation, TaskResult, VerifyReport } from '@lms/api';
 import type { Operation as ProtoOperation, Point as ProtoPoint, VerifyReport as ProtoVerifyReport } from '@lms/proto';
+import { checkReportAnswer } from './network-check.ts';
 import { pointAnswer } from './point.ts';
 import { count, instant, optionalInstant, optionalText } from './values.ts';
 import { operationKindWords, operationStateWords } from './words.ts';
@@ -7,7 +8,8 @@ import { operationKindWords, operationStateWords } from './words.ts';
 export function operationAnswer(operation: ProtoOperation, point: ProtoPoint | undefined): Operation {
   return {
     operationId: operation.operationId,
-    machineId: operation.machineId,
+    machineId: optionalText(operation.machineId),
+    replicationServer: optionalText(operation.replicationServer),
     kind: operationKindWords.requireRest(operation.kind),
     state: operationStateWords.requireRest(operation.state),
     createdAt: instant(operation.createdAt),
@@ -20,6 +22,7 @@ export function operationAnswer(operation: ProtoOperation, point: ProtoPoint | u
     point: point === undefined ? null : pointAnswer(point),
     verifyReport: operation.verifyReport === undefined ? null : verifyAnswer(operation.verifyReport),
     sha256: optionalText(operation.sha256),
+    checkReport: checkReportAnswer(operation.checkReportJson),
   };
 }
 

@@ -67,4 +67,6 @@ export const operationKindWords = words<OperationKind, ProtoOperationKind>({
   deletePoint: ProtoOperationKind.DELETE_POINT,
   pinPoint: ProtoOperationKind.PIN_POINT,
   unpinPoint: ProtoOperationKind.UNPIN_POINT,
+  checkFromAgent: ProtoOperationKind.CHECK_FROM_AGENT,
+  checkFromReplicationServer: ProtoOperationKind.CHECK_FROM_REPLICATION_SERVER,
 });

@@ -58,6 +58,13 @@ export class MachineReplicas {
     return replica;
   }
 
+  /** Whether a session of it is there; PERMISSION_DENIED when it is not ours. For checks, which disturb none. */
+  isConnected(machineId: string): boolean {
+    if (this.#closed !== null) throw this.#closed;
+    if (this.#ports.assignment(machineId) === null) throw notAssigned(machineId);
+    return this.#replicas.get(machineId)?.statistics().session === 'connected';
+  }
+
   /** Those that were used since the start. */
   all(): readonly MachineReplica[] {
     return [...this.#replicas.values()];

@@ -157,6 +157,8 @@ export class ReplicationSession {
       case 'markAck':
       case 'checkpointAck':
       case 'digestAnswer':
+      case 'check':
+      case 'checkAnswer':
         throw protocolViolation(frame.type, 'type', 'an agent does not send this frame within a session');
     }
   }

@@ -4,7 +4,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { AssignmentsAnswer, UNLIMITED } from '@lms/api';
-import type { AssignedMachine, Bandwidth, ReplicationServerApi, ReplicationTask } from '@lms/api';
+import type {
+  AssignedMachine,
+  Bandwidth,
+  ReplicationServerApi,
+  ReplicationServerCheck,
+  ReplicationTask,
+} from '@lms/api';
 import { toLmsError } from '@lms/errors';
 import type { LmsError } from '@lms/errors';
 import { BackOff, pause } from '@lms/service';
@@ -18,6 +24,7 @@ export interface AssignmentEvents {
   /** After each change; `added`: not assigned before; `removed`: of which nothing is to be kept. */
   readonly onMachines: (added: readonly string[], removed: readonly string[]) => Promise<void>;
   readonly onTasks: (tasks: readonly ReplicationTask[]) => void;
+  readonly onChecks: (checks: readonly ReplicationServerCheck[]) => void;
   /** The manager answers again, after a time in which it did not (or for the first time). */
   readonly onManagerBack: () => void;
   readonly onManagerAway: (error: LmsError) => void;
@@ -89,8 +96,12 @@ export class Assignments {
   async #apply(answer: AssignmentsAnswer, events: AssignmentEvents): Promise<void> {
     const added = this.#replace(answer.machines);
     this.#bandwidth = answer.settings.bandwidth;
-    await replaceDurably(this.#file, `${JSON.stringify({ ...answer, removedMachineIds: [], tasks: [] })}\n`);
+    await replaceDurably(
+      this.#file,
+      `${JSON.stringify({ ...answer, removedMachineIds: [], tasks: [], checks: [] })}\n`,
+    );
     await events.onMachines(added, answer.removedMachineIds);
     events.onTasks(answer.tasks);
+    events.onChecks(answer.checks);
   }
 }

@@ -6,16 +6,13 @@
 import { setMaxListeners } from 'node:events';
 import type { ReplicationServerApi, ReplicationTask, TaskResult } from '@lms/api';
 import { LmsError, toLmsError } from '@lms/errors';
-import { BackOff, pause } from '@lms/service';
 import type { StagingStore } from '../store/staging-store.ts';
 import { DigestTrails } from './digest-trails.ts';
 import type { ExportHolds } from './export-holds.ts';
 import { exportDisk } from './export.ts';
 import type { DiskExport } from './export.ts';
+import { reportResult } from './result-report.ts';
 
-const BACK_OFF = { firstMilliseconds: 500, longestMilliseconds: 15_000 };
-/** Codes by which the manager says that it wants no result (any more). */
-const RESULT_NOT_WANTED = new Set(['NOT_FOUND', 'FAILED_PRECONDITION', 'INVALID_ARGUMENT', 'PERMISSION_DENIED']);
 /** A verify reads and hashes whole disks: one after another. People wait for exports. */
 const MAXIMUM_AT_ONCE: Readonly<Record<ReplicationTask['kind'], number>> = {
   verify: 1,
@@ -98,7 +95,7 @@ export class Tasks {
     // Interrupted by our own stop: the next process runs it again.
     if (this.#options.signal.aborted) return;
     this.#options.onFinished(task, error);
-    await this.#report(task, result);
+    await reportResult(this.#options.api, task.id, result, this.#options.signal);
   }
 
   async #perform(task: ReplicationTask): Promise<Partial<TaskResult>> {
@@ -161,18 +158,5 @@ export class Tasks {
     throw new LmsError('DATA_LOSS', 'The manager received other bytes than were sent', {
       action: 'Export again; if it happens again, look for a proxy that changes bodies.',
     });
-  }
-
-  async #report(task: ReplicationTask, result: TaskResult): Promise<void> {
-    const backOff = new BackOff(BACK_OFF);
-    while (!this.#options.signal.aborted) {
-      try {
-        await this.#options.api.taskResult(task.id, result, this.#options.signal);
-        return;
-      } catch (thrown) {
-        if (RESULT_NOT_WANTED.has(toLmsError(thrown).code)) return;
-        await pause(backOff.failed(), this.#options.signal);
-      }
-    }
   }
 }
