@@ -15,7 +15,8 @@ export async function watchTasks(
   { machineIds, replicationServer, afterRevision, waitMilliseconds }: WatchTasksRequest,
   signal: AbortSignal,
 ): Promise<WatchTasksResponse> {
-  const now = (): WatchTasksResponse => answerOf(operations.tasks(machineIds, replicationServer), installation.forReplicationServers());
+  const now = (): WatchTasksResponse =>
+    answerOf(operations.tasks(machineIds, replicationServer), installation.forReplicationServers());
   if (afterRevision !== 0n) {
     const differs = (): boolean => now().revision !== afterRevision;
     const also = (look: () => void): (() => void) => installation.onChange(look);
