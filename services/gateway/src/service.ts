@@ -5,6 +5,7 @@ import { BackOff, HEALTHY, pause, unhealthy, type Health, type Service } from '@
 import { createLogger } from '@lms/telemetry';
 import { PackageStore } from './agent-packages/package-store.ts';
 import { Authentication } from './access/authentication.ts';
+import { ConsoleSessions } from './access/console-session.ts';
 import type { GatewayConfiguration } from './config.ts';
 import { ExportExchange } from './export/export-exchange.ts';
 import { createApplication, type Application } from './http/application.ts';
@@ -13,6 +14,7 @@ import { listenPlainly, type PlainListener } from './http/plain-listener.ts';
 import { certificateNames, formatHostPort, parseListenAddress } from './listen-address.ts';
 import { createServiceClients, type ServiceClients } from './manager-services.ts';
 import { startPeers, type Peers } from './peers/index.ts';
+import { addConsoleRoutes } from './console/console-routes.ts';
 import { addAgentRoutes } from './routes/agent.ts';
 import { addAgentPackageRoutes } from './routes/agent-packages.ts';
 import { addAnyoneRoutes } from './routes/anyone.ts';
@@ -27,6 +29,7 @@ import { addRemovalRoutes } from './routes/operator-removal.ts';
 import { addStatusRoute } from './routes/operator-status.ts';
 import { addTokenRoutes } from './routes/operator-tokens.ts';
 import { addReplicationServerRoutes } from './routes/replication-server.ts';
+import { addSessionRoutes } from './routes/session.ts';
 import type { RouteContext, Trust } from './routes/route-context.ts';
 import { keepRenewed, requestCertificate } from './server-certificate.ts';
 
@@ -97,9 +100,12 @@ class Gateway implements GatewayServiceModule {
       const told: Trust = { caPem, caSha256, trustDomain, key: new Uint8Array(accessTokenKey) };
       return [told, await request()] as const;
     }, signal);
+    const sessions = new ConsoleSessions(trust);
+    const authentication = new Authentication(clients.registry, trust);
     const application = await createApplication({
       ...certificate,
-      authentication: new Authentication(clients.registry, trust),
+      authentication,
+      sessions,
       logger: this.#logger,
       ...(forwardedHops === undefined ? {} : { forwardedHops }),
     });
@@ -114,6 +120,8 @@ class Gateway implements GatewayServiceModule {
       logger: this.#logger,
       stopping: this.#stopping.signal,
     });
+    addSessionRoutes(application, { authentication, sessions });
+    await addConsoleRoutes(application);
     this.#port = await listenOn(application.server, { host, port }, () => application.listen({ host, port }));
     if (listenPlain !== undefined) this.#plain = await listenPlainly(application, listenPlain);
     const server = application.server as unknown as HttpsServer;

@@ -12,6 +12,7 @@ export * from './point.ts';
 export * from './problem.ts';
 export * from './replication-server.ts';
 export * from './settings.ts';
+export * from './session.ts';
 export * from './staging.ts';
 export * from './status.ts';
 export * from './values.ts';

@@ -15,6 +15,8 @@ type Operator = Extract<Caller, { readonly kind: 'operator' }>;
 export interface AccessRequest {
   readonly access: Access;
   readonly authorization: string | undefined;
+  /** Of a console's session, when there is one and no `authorization`: the API token of its cookie. */
+  readonly sessionToken: string | null;
   /**
    * Whether an operator who was let in before is let in again while the registry, which checks API tokens, is away. Only
    * for what shows that it is away: the downside is a token that was revoked just then.
@@ -33,8 +35,11 @@ export class Authentication {
     this.#key = key;
   }
 
-  async authenticate({ access, authorization, withoutRegistry }: AccessRequest): Promise<Caller> {
+  async authenticate({ access, authorization, sessionToken, withoutRegistry }: AccessRequest): Promise<Caller> {
     if (access === 'anyone') return { kind: 'anyone' };
+    if (access === 'operator' && authorization === undefined && sessionToken !== null) {
+      return this.#operator(sessionToken, withoutRegistry);
+    }
     const token = bearerToken(authorization);
     if (access === 'operator' && !looksLikeAccessToken(token)) return this.#operator(token, withoutRegistry);
     const caller = await verifyAccessToken(this.#key, token);

@@ -19,6 +19,9 @@ export const RATES: Readonly<Record<Access, Rate>> = {
   operator: { burst: 2_000, perSecond: 500 },
 };
 
+/** Of sign-ins from one address: a person types one, and mistypes some. A token of 256 bits is not guessed at any rate. */
+export const SIGN_IN_RATE: Rate = { burst: 10, perSecond: 0.2 };
+
 /** 100 bytes each. Above this, those that were used least lately are forgotten (and so begin with a full bucket). */
 const MAXIMUM_BUCKETS = 100_000;
 
@@ -49,8 +52,9 @@ export class RateLimiter {
     this.#buckets.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now });
     if (this.#buckets.size > this.#maximumBuckets) this.#forgetOldest();
     if (tokens >= 1) return;
+    const seconds = Math.ceil(1 / rate.perSecond);
     throw new LmsError('RESOURCE_EXHAUSTED', `too many requests: at most ${rate.perSecond} a second`, {
-      action: 'wait a second, and ask less often',
+      action: seconds === 1 ? 'wait a second, and ask less often' : `wait ${seconds} seconds, then try again`,
     });
   }
 

@@ -17,7 +17,9 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Authentication } from '../access/authentication.ts';
 import { callerKey, type Access, type Caller } from '../access/caller.ts';
-import { RATES, RateLimiter } from '../access/rate-limit.ts';
+import { isToBeRenewed, type ConsoleSessions, type ConsoleSessionState } from '../access/console-session.ts';
+import { refuseCrossSite } from '../access/cross-site.ts';
+import { RATES, RateLimiter, SIGN_IN_RATE } from '../access/rate-limit.ts';
 import { clientAddress } from './client-address.ts';
 import { errorOf, problemOf } from './problem.ts';
 import { decodeBody } from './request-body.ts';
@@ -25,12 +27,16 @@ import { decodeBody } from './request-body.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller;
+    /** Null: the caller is not known by a cookie of the console. */
+    consoleSession: ConsoleSessionState | null;
     /** IP address that it came from, behind the proxies that are believed. */
     callerAddress: string;
   }
   interface FastifyContextConfig {
     /** Who may ask. */
     access?: Access;
+    /** Takes a secret that a person types: limited much closer. */
+    signsIn?: boolean;
     /** See `AccessRequest`. */
     withoutRegistry?: boolean;
     /** Its body is passed on as it comes: no decoding, no limit of length or time here. */
@@ -58,13 +64,14 @@ export interface ApplicationOptions {
   readonly certificatePem: string;
   readonly privateKeyPem: string;
   readonly authentication: Authentication;
+  readonly sessions: ConsoleSessions;
   readonly logger: Logger;
   /** See `clientAddress`. Default 1. */
   readonly forwardedHops?: number;
 }
 
 export async function createApplication(options: ApplicationOptions): Promise<Application> {
-  const { authentication, logger } = options;
+  const { authentication, sessions, logger } = options;
   const limiter = new RateLimiter();
   const application = fastify({
     https: { key: options.privateKeyPem, cert: options.certificatePem, minVersion: 'TLSv1.2' },
@@ -79,6 +86,7 @@ export async function createApplication(options: ApplicationOptions): Promise<Ap
   application.setValidatorCompiler(validatorCompiler);
   application.setSerializerCompiler(serializerCompiler);
   application.decorateRequest('caller');
+  application.decorateRequest('consoleSession', null);
   application.decorateRequest('callerAddress', '');
   await application.register(fastifySwagger, {
     openapi: {
@@ -95,7 +103,7 @@ export async function createApplication(options: ApplicationOptions): Promise<Ap
       route.schema = { ...route.schema, security: [{ bearer: [] }], tags: [route.config.access] };
     } else route.schema = { ...route.schema, tags: [route.config.access] };
   });
-  application.addHook('onRequest', async (request) => {
+  application.addHook('onRequest', async (request, reply) => {
     const { url, config } = request.routeOptions;
     if (url === undefined || config.access === undefined) return;
     nameHttpSpan(request.method, url.replaceAll(/:(\w+)/g, '{$1}'));
@@ -104,14 +112,24 @@ export async function createApplication(options: ApplicationOptions): Promise<Ap
     request.callerAddress = address;
     // Before the credential is looked at: guessing one is limited too.
     if (config.access === 'anyone') limiter.take(callerKey({ kind: 'anyone' }, address), RATES.anyone, now);
+    if (config.signsIn === true) limiter.take(`sign-in ${address}`, SIGN_IN_RATE, now);
+    const { authorization, cookie } = request.headers;
+    const byCookie = config.access === 'operator' && authorization === undefined;
+    const session = byCookie ? await sessions.read(cookie, Date.now()) : null;
+    if (session !== null) refuseCrossSite(request.method, request.headers);
     request.caller = await authentication.authenticate({
       access: config.access,
-      authorization: request.headers.authorization,
+      authorization,
+      sessionToken: session?.apiToken ?? null,
       withoutRegistry: config.withoutRegistry === true,
     });
     if (config.access !== 'anyone') {
       limiter.take(callerKey(request.caller, address), RATES[config.access], now);
     }
+    if (session === null) return;
+    request.consoleSession = session;
+    if (!isToBeRenewed(session, Date.now())) return;
+    reply.header('set-cookie', await sessions.cookieOf(session.apiToken, session.signedInAtMilliseconds, Date.now()));
   });
   application.addHook('preParsing', async (request, reply, payload) =>
     request.routeOptions.config.streamsBody === true ? payload : decodeBody(request, reply, payload),

@@ -1,0 +1,133 @@
+// What a change would do, shown before it is made; with the checks that agents make meanwhile.
+import { ask } from '../api.js';
+import { byId, element } from '../dom.js';
+import { nameOf, wordsOf } from './words.js';
+import { showAbove } from '../problems.js';
+
+/** Of more machines than this only the first are shown one by one. */
+const MACHINES_SHOWN = 20;
+const CHECK_POLL_MILLISECONDS = 1_000;
+
+/** Resolves with true when it is to be saved. */
+export function confirmChange(preview) {
+  const dialog = byId('preview');
+  byId('preview-problem').hidden = true;
+  byId('preview-body').replaceChildren(...describe(preview));
+  dialog.showModal();
+  const closed = new AbortController();
+  followChecks(preview, closed.signal);
+  return new Promise((resolve) => {
+    const decide = (saved) => {
+      closed.abort();
+      dialog.close();
+      resolve(saved);
+    };
+    byId('preview-save').onclick = () => decide(true);
+    byId('preview-cancel').onclick = () => decide(false);
+    dialog.oncancel = (event) => {
+      event.preventDefault();
+      decide(false);
+    };
+  });
+}
+
+function describe({ machines, effects }) {
+  const parts = effects.length === 0 ? [] : [element('ul', {}, ...effects.map((effect) => element('li', {}, effect)))];
+  if (machines.length === 0) {
+    if (effects.length === 0) parts.push(element('p', {}, 'Nothing changes for any machine now.'));
+    return parts;
+  }
+  const count = machines.length === 1 ? 'one machine' : `${machines.length} machines`;
+  parts.push(element('p', {}, `It changes settings of ${count}.`));
+  for (const [index, machine] of machines.slice(0, MACHINES_SHOWN).entries())
+    parts.push(describeMachine(machine, index === 0));
+  const further = machines.length - MACHINES_SHOWN;
+  if (further > 0) parts.push(element('p', { className: 'hint' }, `… and ${further} more.`));
+  return parts;
+}
+
+function describeMachine({ name, agentConnected, changes, blockStream }, open) {
+  const rows = changes.map(({ setting, from, to, effect }) =>
+    element(
+      'tr',
+      {},
+      element('th', { scope: 'row' }, nameOf(setting)),
+      element('td', {}, wordsOf(setting, from)),
+      element('td', {}, wordsOf(setting, to)),
+      element('td', {}, effect),
+    ),
+  );
+  const head = element(
+    'tr',
+    {},
+    ...['Setting', 'Now', 'Then', 'Effect'].map((text) => element('th', { scope: 'col' }, text)),
+  );
+  const summary = element(
+    'summary',
+    {},
+    name,
+    ...(agentConnected ? [] : [element('span', { className: 'badge' }, 'agent not connected')]),
+  );
+  return element(
+    'details',
+    { open },
+    summary,
+    element('table', {}, element('thead', {}, head), element('tbody', {}, ...rows)),
+    ...addresses(blockStream),
+  );
+}
+
+function addresses(blockStream) {
+  if (blockStream === null) return [];
+  const { withdrawn, remaining, checks } = blockStream;
+  const parts = [];
+  if (withdrawn.length > 0) parts.push(element('p', {}, `Not told any longer: ${withdrawn.join(', ')}.`));
+  parts.push(element('p', {}, remaining.length === 0 ? 'No address is left.' : `Told: ${remaining.join(', ')}.`));
+  for (const { address, operationId } of checks) {
+    parts.push(
+      element(
+        'p',
+        { 'data-operation': operationId, className: 'check-result' },
+        `${address}: is being checked by the agent …`,
+      ),
+    );
+  }
+  return parts;
+}
+
+function followChecks({ machines }, signal) {
+  for (const { blockStream } of machines.slice(0, MACHINES_SHOWN)) {
+    for (const check of blockStream?.checks ?? []) void followCheck(check, signal);
+  }
+}
+
+async function followCheck({ address, operationId }, signal) {
+  const line = byId('preview-body').querySelector(`[data-operation="${operationId}"]`);
+  while (!signal.aborted) {
+    try {
+      const { body } = await ask('GET', `/v1/operations/${encodeURIComponent(operationId)}`);
+      if (signal.aborted) return;
+      if (body.state === 'succeeded' || body.state === 'failed') {
+        const [text, className] = resultOf(body);
+        line.textContent = `${address}: ${text}`;
+        line.className = `check-result ${className}`;
+        return;
+      }
+    } catch (problem) {
+      line.textContent = `${address}: unknown, ${problem.message}`;
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, CHECK_POLL_MILLISECONDS));
+  }
+}
+
+function resultOf({ state, error, report }) {
+  const failure = report?.failure ?? null;
+  if (failure !== null) return [`not reached: ${failure.message}. ${failure.action}`, 'bad'];
+  if (state === 'succeeded') return ['reached by the agent', 'good'];
+  return [`unknown, the check could not be made: ${error?.message ?? 'no reason was given'}`, ''];
+}
+
+export function showPreviewProblem(problem) {
+  showAbove(byId('preview-problem'), problem);
+}
