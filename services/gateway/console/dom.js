@@ -16,8 +16,3 @@ export function byId(id) {
   if (found === null) throw new Error(`no element ${id}`);
   return found;
 }
-
-/** For who cannot see what has changed. */
-export function announce(text) {
-  byId('announcement').textContent = text;
-}

@@ -1,5 +1,5 @@
 // Shows a problem where it was made: at the field that it names, else above the page.
-import { announce, element } from './dom.js';
+import { element } from './dom.js';
 import { Problem } from './api.js';
 
 /** Found before the manager is asked. */
@@ -32,8 +32,8 @@ export function showAtField(root, problem) {
   ) {
     outer.open = true;
   }
+  // Whoever cannot see it hears the message with the field that gets the focus.
   control.focus();
-  announce(sentence(problem, true));
   return true;
 }
 

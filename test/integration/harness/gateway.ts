@@ -128,6 +128,12 @@ export class TestGateway implements AsyncDisposable {
     return { status: answer.statusCode, headers: answer.headers, body };
   }
 
+  /** What is not JSON. */
+  async fetch(path: string, headers: Readonly<Record<string, string>> = {}) {
+    const answer = await request(this.url + path, { dispatcher: this.#dispatcher, headers });
+    return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+  }
+
   async enrolment(token?: string, name?: string) {
     const privateKeyPem = await createPrivateKeyPem();
     const request = {

@@ -5,7 +5,7 @@
 //                └── a field is wrong ◄───────────┤
 //                └── somebody else was faster ◄───┘ (what was typed stays)
 import { ask } from '../api.js';
-import { announce, byId, element } from '../dom.js';
+import { byId, element } from '../dom.js';
 import { clearProblems, showAbove, showAtField } from '../problems.js';
 import { showPending } from './pending.js';
 import { confirmChange } from './preview.js';
@@ -17,6 +17,8 @@ const ALL = 'all';
 let settings = null;
 let shown = null;
 let badges = null;
+/** Until something is changed again. */
+let saved = false;
 let onSignedOut = () => undefined;
 
 export async function openSettings(options) {
@@ -99,16 +101,20 @@ function show(machine, values, etag) {
   noteChanges();
 }
 
-/** What is changed, as the body of a PATCH. Throws a `Problem` of a field. */
-function change() {
+/** What is changed; to `undefined`: to whatever holds without it. Throws a `Problem` of a field. */
+function differences() {
+  return shown.used.flatMap(({ path, read }) => {
+    const from = JSON.parse(shown.before.get(path));
+    if (badges.isReset(path)) return [{ setting: path, from, to: undefined }];
+    const to = read();
+    return JSON.stringify(to) === shown.before.get(path) ? [] : [{ setting: path, from, to }];
+  });
+}
+
+/** Of a PATCH. */
+function bodyOf(changes) {
   const body = {};
-  for (const { path, read } of shown.used) {
-    if (badges.isReset(path)) put(body, path, null);
-    else {
-      const value = read();
-      if (JSON.stringify(value) !== shown.before.get(path)) put(body, path, value);
-    }
-  }
+  for (const { setting, to } of changes) put(body, setting, to === undefined ? null : to);
   return body;
 }
 
@@ -117,10 +123,15 @@ function noteChanges() {
   const changed = shown.used.filter(({ path, read }) => badges.isReset(path) || isChanged(path, read));
   badges.note(new Set(changed.map(({ path }) => path)));
   const count = changed.length;
-  byId('changes').textContent =
-    count === 0 ? 'Nothing is changed.' : count === 1 ? 'One setting is changed.' : `${count} settings are changed.`;
+  if (count > 0) saved = false;
+  byId('changes').textContent = changesText(count);
   byId('review').disabled = count === 0;
   byId('discard').disabled = count === 0;
+}
+
+function changesText(count) {
+  if (count === 0) return saved ? 'Saved. Nothing is changed.' : 'Nothing is changed.';
+  return count === 1 ? 'One setting is changed.' : `${count} settings are changed.`;
 }
 
 function isChanged(path, read) {
@@ -138,13 +149,14 @@ async function review() {
   const { machine, etag } = shown;
   byId('review').disabled = true;
   try {
-    const body = change();
+    const changes = differences();
+    const body = bodyOf(changes);
     const path = pathOf(machine);
     const { body: preview } = await ask('PATCH', `${path}?dryRun=true`, { body });
-    if (!(await confirmChange(preview))) return;
+    if (!(await confirmChange(changes, preview))) return;
     await ask('PATCH', path, { body, etag });
-    announce('Saved.');
     await load();
+    saved = true;
   } catch (problem) {
     fail(problem);
   } finally {

@@ -2,17 +2,15 @@
 import { ask } from '../api.js';
 import { byId, element } from '../dom.js';
 import { nameOf, wordsOf } from './words.js';
-import { showAbove } from '../problems.js';
 
 /** Of more machines than this only the first are shown one by one. */
 const MACHINES_SHOWN = 20;
 const CHECK_POLL_MILLISECONDS = 1_000;
 
-/** Resolves with true when it is to be saved. */
-export function confirmChange(preview) {
+/** `changes`: what was typed, `from` and `to` of each setting. Resolves with true when it is to be saved. */
+export function confirmChange(changes, preview) {
   const dialog = byId('preview');
-  byId('preview-problem').hidden = true;
-  byId('preview-body').replaceChildren(...describe(preview));
+  byId('preview-body').replaceChildren(...describe(changes, preview));
   dialog.showModal();
   const closed = new AbortController();
   followChecks(preview, closed.signal);
@@ -31,14 +29,20 @@ export function confirmChange(preview) {
   });
 }
 
-function describe({ machines, effects }) {
-  const parts = effects.length === 0 ? [] : [element('ul', {}, ...effects.map((effect) => element('li', {}, effect)))];
+function describe(changes, { machines, effects }) {
+  const parts = [
+    changeTable(
+      ['Setting', 'Now', 'Then'],
+      changes.map(({ setting, from, to }) => [nameOf(setting), wordsOf(setting, from), wordsOf(setting, to)]),
+    ),
+  ];
+  if (effects.length > 0) parts.push(element('ul', {}, ...effects.map((effect) => element('li', {}, effect))));
   if (machines.length === 0) {
-    if (effects.length === 0) parts.push(element('p', {}, 'Nothing changes for any machine now.'));
+    if (effects.length === 0) parts.push(element('p', {}, 'Nothing changes for any machine that is here now.'));
     return parts;
   }
   const count = machines.length === 1 ? 'one machine' : `${machines.length} machines`;
-  parts.push(element('p', {}, `It changes settings of ${count}.`));
+  parts.push(element('p', {}, `It changes what holds for ${count}:`));
   for (const [index, machine] of machines.slice(0, MACHINES_SHOWN).entries())
     parts.push(describeMachine(machine, index === 0));
   const further = machines.length - MACHINES_SHOWN;
@@ -46,22 +50,28 @@ function describe({ machines, effects }) {
   return parts;
 }
 
-function describeMachine({ name, agentConnected, changes, blockStream }, open) {
-  const rows = changes.map(({ setting, from, to, effect }) =>
-    element(
-      'tr',
-      {},
-      element('th', { scope: 'row' }, nameOf(setting)),
-      element('td', {}, wordsOf(setting, from)),
-      element('td', {}, wordsOf(setting, to)),
-      element('td', {}, effect),
-    ),
-  );
-  const head = element(
-    'tr',
+/** The first cell of a row is its heading. */
+function changeTable(headings, rows) {
+  const cells = (row) =>
+    row.map((text, column) =>
+      column === 0 ? element('th', { scope: 'row' }, text) : element('td', { 'data-label': headings[column] }, text),
+    );
+  const head = element('tr', {}, ...headings.map((text) => element('th', { scope: 'col' }, text)));
+  return element(
+    'table',
     {},
-    ...['Setting', 'Now', 'Then', 'Effect'].map((text) => element('th', { scope: 'col' }, text)),
+    element('thead', {}, head),
+    element('tbody', {}, ...rows.map((row) => element('tr', {}, ...cells(row)))),
   );
+}
+
+function describeMachine({ name, agentConnected, changes, blockStream }, open) {
+  const rows = changes.map(({ setting, from, to, effect }) => [
+    nameOf(setting),
+    wordsOf(setting, from),
+    wordsOf(setting, to),
+    effect,
+  ]);
   const summary = element(
     'summary',
     {},
@@ -72,7 +82,7 @@ function describeMachine({ name, agentConnected, changes, blockStream }, open) {
     'details',
     { open },
     summary,
-    element('table', {}, element('thead', {}, head), element('tbody', {}, ...rows)),
+    changeTable(['Setting', 'Now', 'Then', 'Effect'], rows),
     ...addresses(blockStream),
   );
 }
@@ -126,8 +136,4 @@ function resultOf({ state, error, report }) {
   if (failure !== null) return [`not reached: ${failure.message}. ${failure.action}`, 'bad'];
   if (state === 'succeeded') return ['reached by the agent', 'good'];
   return [`unknown, the check could not be made: ${error?.message ?? 'no reason was given'}`, ''];
-}
-
-export function showPreviewProblem(problem) {
-  showAbove(byId('preview-problem'), problem);
 }

@@ -37,7 +37,7 @@ export function rowList({ caption, headings, addLabel, removeLabel, makeRow, new
     const line = element(
       'tr',
       {},
-      ...made.cells.map((cell) => element('td', {}, ...[cell].flat())),
+      ...made.cells.map((cell, column) => element('td', { 'data-label': headings[column] }, cell)),
       element('td', {}, remove),
     );
     const row = { ...made, line, remove };

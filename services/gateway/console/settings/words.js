@@ -19,8 +19,13 @@ export function nameOf(setting) {
   return NAMES[setting] ?? setting;
 }
 
+/** `value`: undefined is whatever holds without it. */
 export function wordsOf(setting, value) {
+  if (value === undefined) return 'as without it';
   switch (setting) {
+    case 'stagingProxy':
+      return value === null ? 'directly' : proxyWords(value);
+
     case 'blockStream.use':
       return (
         { any: 'any address', public: 'public address only', private: 'private address only' }[value] ?? String(value)
@@ -56,6 +61,16 @@ function bandwidthWords({ limitBitsPerSecond, schedule, timeZone }) {
     ({ days, from, to, limitBitsPerSecond: own }) => `${daysWords(days)} ${from} to ${to}: ${limitWords(own)}`,
   );
   return `${rows.join('; ')}; else ${limit} (${timeZone})`;
+}
+
+function proxyWords({ url, username, password, noProxy, caPem }) {
+  const parts = [url];
+  if (username !== null) parts.push(`user ${username}`);
+  if (password === null) parts.push('without a password');
+  else if (password !== undefined) parts.push('another password');
+  if (noProxy.length > 0) parts.push(`not for ${noProxy.join(', ')}`);
+  if (caPem !== null) parts.push('with a further CA');
+  return parts.join(', ');
 }
 
 function limitWords(bitsPerSecond) {
