@@ -46,7 +46,8 @@ export function rowList({ caption, headings, addLabel, removeLabel, makeRow, new
       rows = rows.filter((other) => other !== row);
       line.remove();
       refresh();
-      (rows[index] ?? rows.at(-1))?.remove.focus() ?? add.focus();
+      const next = rows[index] ?? rows.at(-1);
+      (next?.remove ?? add).focus();
       onChange(add);
     });
     rows.push(row);

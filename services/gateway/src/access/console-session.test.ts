@@ -19,7 +19,10 @@ test('the cookie carries the token for its manager alone, and nobody can read it
   expect(await sessions.read(header, NOW)).toEqual(session);
   // Another gateway of the same manager.
   expect(await new ConsoleSessions(KEY).read(header, NOW)).toEqual(session);
-  for (const other of [{ ...KEY, key: new Uint8Array(randomBytes(32)) }, { ...KEY, trustDomain: 'lms-other' }]) {
+  for (const other of [
+    { ...KEY, key: new Uint8Array(randomBytes(32)) },
+    { ...KEY, trustDomain: 'lms-other' },
+  ]) {
     await expect(new ConsoleSessions(other).read(header, NOW)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   }
 });
