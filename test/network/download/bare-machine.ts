@@ -3,7 +3,7 @@
 //
 // Made of this machine's own files: nothing has to be loaded for it, and it is there within a second.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Cleanup } from '../../harness/cleanup.ts';
 import { requireCommand, runCommand } from '../../harness/command.ts';
@@ -35,10 +35,13 @@ const PROGRAMS = [
 const LIBRARIES = ['libstdc++.so.6', 'libgcc_s.so.1', 'libdl.so.2', 'libpthread.so.0', 'libm.so.6'];
 const LIBRARY_FOLDERS = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64'];
 
+/** What it loads files with. */
+export type Loader = 'curl' | 'wget' | 'busybox-wget';
+
 export interface BareMachineOptions {
   readonly folder: string;
   readonly host: Host;
-  readonly loader: 'curl' | 'wget' | 'busybox-wget';
+  readonly loader: Loader;
   readonly cleanup: Cleanup;
 }
 
@@ -52,7 +55,7 @@ export class BareMachine {
   }
 
   static async create({ folder, host, loader, cleanup }: BareMachineOptions): Promise<BareMachine> {
-    const root = join(folder, `${host.name}-root`);
+    const root = join(folder, `${host.name}-${loader}-root`);
     for (const path of [
       'usr/bin',
       'usr/lib',
@@ -90,6 +93,15 @@ export class BareMachine {
   async files(): Promise<readonly string[]> {
     const form = ['-xdev', '-printf', '%y %p %l\n'];
     return (await requireCommand('find', [this.root, ...form])).split('\n').toSorted();
+  }
+
+  /** A program of this text, before those that are there. */
+  addScript(name: string, text: string): void {
+    writeFileSync(join(this.root, 'usr/local/bin', name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+
+  remove(path: string): void {
+    rmSync(join(this.root, path), { recursive: true });
   }
 
   /** What lies in the folder below it. */
