@@ -1,7 +1,7 @@
 // The line that `lms token create` prints, typed on a machine that has nothing but a shell, tar, gzip and curl, and reaches
 // nothing but 443 and 1500 of the manager.
 
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Cleanup } from '../../harness/cleanup.ts';
 import type { Manager } from '../../harness/manager.ts';
 import type { BareMachine } from './bare-machine.ts';
@@ -14,6 +14,9 @@ import {
   startManager,
   type World,
 } from './world.ts';
+
+// 46 MB are loaded, unpacked and started, also where the machine has other things to do.
+jest.setTimeout(300_000);
 
 const cleanup = new Cleanup();
 let world: World;

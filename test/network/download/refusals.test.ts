@@ -2,7 +2,7 @@
 
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Cleanup } from '../../harness/cleanup.ts';
 import { requireCommand } from '../../harness/command.ts';
 import type { Manager } from '../../harness/manager.ts';
@@ -10,6 +10,9 @@ import type { BareMachine } from './bare-machine.ts';
 import { createMachine, createWorld, letThrough, managerRules, startManager, type World } from './world.ts';
 
 const TOOLS = join(import.meta.dirname, '../../../.tools/agent-packages');
+// 46 MB are loaded, unpacked and started, also where the machine has other things to do.
+jest.setTimeout(300_000);
+
 const cleanup = new Cleanup();
 let world: World;
 let manager: Manager;
@@ -77,7 +80,7 @@ describe('refused before anything is loaded', () => {
   });
 });
 
-test('a disk that cannot be used costs no token; a download that is cut off goes on where it was; a token is good once', async () => {
+test('a disk that cannot be used costs no token; a download that is cut off goes on where it was', async () => {
   const { installCommand } = await manager.createToken();
   await expectRefusal(`${installCommand} --disk /dev/null`, '/dev/null', 'the machine could not join');
 
@@ -91,9 +94,6 @@ test('a disk that cannot be used costs no token; a download that is cut off goes
   await letThrough(world, ...managerRules(world));
   expect(await machine.type('lms-agent uninstall --state-dir /var/lib/lms-agent')).toMatchObject({ exitCode: 0 });
   expect(await machine.files()).toEqual(before);
-
-  const again = `${installCommand} --disk ${world.disk.device} --name other`;
-  await expectRefusal(again, 'the machine could not join', 'a used or expired token');
 });
 
 test('a package that is not the one that the list names is refused', async () => {

@@ -2,7 +2,7 @@
 
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Cleanup } from '../../harness/cleanup.ts';
 import { requireCommand } from '../../harness/command.ts';
 import type { Host } from '../../harness/network/host.ts';
@@ -18,6 +18,9 @@ import {
 } from './world.ts';
 
 const TOOLS = join(import.meta.dirname, '../../../.tools/agent-packages');
+// 46 MB are loaded, unpacked and started, also where the machine has other things to do.
+jest.setTimeout(300_000);
+
 const cleanup = new Cleanup();
 let world: World;
 let storeHost: Host;
