@@ -1,4 +1,4 @@
-// Records write traces of real programs on a real file system: `node test/bandwidth/record.ts NAME…`, as root.
+// Records write traces of real programs on a real file system.
 //
 // A loop disk with ext4, the program on it, and the kernel's own block events, with the instants at which requests were
 // issued. What comes out is in `traces/`: it is checked in, so that fitting and tests replay the same writes everywhere.
@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, rmdirSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cleanup } from '../harness/cleanup.ts';
-import { requireCommand, runCommand } from '../harness/command.ts';
+import { requireCommand } from '../harness/command.ts';
 import { LoopDisk } from '../harness/loop-disk.ts';
 import { RECORDINGS } from './recordings.ts';
 import { saveTrace, type TracedWrite } from './write-trace.ts';
@@ -16,7 +16,7 @@ const DISK_BYTES = 256 * 1024 * 1024;
 const INSTANCE = '/sys/kernel/tracing/instances/lms-record';
 const EVENT_PATTERN = /(\d+\.\d+): block_rq_issue: \S+ \S*W\S* (\d+) \(.*?\) (\d+) \+/;
 
-async function record(name: string): Promise<void> {
+export async function record(name: string): Promise<void> {
   const recording = RECORDINGS[name];
   if (recording === undefined) throw new Error(`no recording ${name}: ${Object.keys(RECORDINGS).join(', ')}`);
   const folder = mkdtempSync(join(tmpdir(), 'lms-record-'));
@@ -68,6 +68,3 @@ function readWrites(seconds: number): readonly TracedWrite[] {
     .filter(({ milliseconds }) => milliseconds < seconds * 1000)
     .toSorted((a, b) => a.milliseconds - b.milliseconds);
 }
-
-await runCommand('mount', ['-t', 'tracefs', 'tracefs', '/sys/kernel/tracing']);
-for (const name of process.argv.slice(2)) await record(name);

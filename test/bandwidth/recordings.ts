@@ -57,7 +57,7 @@ const CHECKPOINT_SECONDS = 5;
 
 function pgbench({ scale, rate, mode }: PgbenchOptions): Recording['prepare'] {
   return async (mount, cleanup) => {
-    const programs = (await requireCommand('pg_config', ['--bindir']).catch(findPrograms)).trim();
+    const programs = (await requireCommand('sh', ['-c', 'ls -d /usr/lib/postgresql/*/bin | tail -1'])).trim();
     const data = join(mount, 'data');
     const as = (program: string, ...parameters: string[]): Promise<string> =>
       requireCommand('runuser', ['-u', 'postgres', '--', join(programs, program), ...parameters], { folder: '/' });
@@ -109,8 +109,4 @@ function pgbench({ scale, rate, mode }: PgbenchOptions): Recording['prepare'] {
       await checkpoints;
     };
   };
-}
-
-async function findPrograms(): Promise<string> {
-  return requireCommand('sh', ['-c', 'ls -d /usr/lib/postgresql/*/bin | tail -1']);
 }

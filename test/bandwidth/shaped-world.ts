@@ -84,7 +84,7 @@ export class ShapedWorld {
     const placed = (this.#managerHost as Host).place.command(
       NODE,
       '--no-warnings',
-      join(import.meta.dirname, 'lag-watch.ts'),
+      join(import.meta.dirname, 'lag-watch.fixture.ts'),
       this.manager.contextPath,
       machine,
     );
@@ -154,7 +154,7 @@ export class ShapedSource {
       program: NODE,
       parameters: [
         '--no-warnings',
-        join(import.meta.dirname, 'replay.ts'),
+        join(import.meta.dirname, 'replay.fixture.ts'),
         trace,
         this.#file,
         String(ratio),

@@ -39,6 +39,9 @@ test.each([
   ['point', 'export', 'm', '1', '--disk', 'd'],
   ['point', 'export', 'm', '1', '--output', 'f', '--format', 'qcow2'],
   ['point', 'pin', 'm', '1'],
+  ['bandwidth', 'plan'],
+  ['bandwidth', 'plan', '--link', '100'],
+  ['bandwidth', 'plan', '--link', '100Mbit/s', '--headroom', '0'],
   ['manager'],
   ['manager', '--data-dir', 'd', '--listen', '8443'],
 ])('wrong usage is found before anything is done: lms %s', async (...argv) => {

@@ -2,6 +2,7 @@
 import { parseOutputFormat, productVersion, OUTPUT_FORMATS } from '@lms/command-line';
 import type { Interruption } from '@lms/command-line';
 import { Command, Option } from 'commander';
+import { addBandwidthCommands } from './commands/bandwidth.ts';
 import { addDiagnoseCommand } from './commands/diagnose.ts';
 import { addMachineCommands } from './commands/machine.ts';
 import { addManagerCommand } from './commands/manager.ts';
@@ -38,5 +39,6 @@ export function createProgram(interruption: Interruption): Command {
   addPointCommands(program, session);
   addStagingCommands(program, session);
   addReplicationServerCommands(program, session);
+  addBandwidthCommands(program, session);
   return program;
 }

@@ -105,5 +105,7 @@ function seriesSample(sample: AgentSample, lagSeconds: number | undefined): Seri
     cpuSeconds: sample.cpuSeconds,
     trackerLosses: sample.trackerLosses,
     bandwidthLimitBitsPerSecond: sample.bandwidthLimitBitsPerSecond,
+    bytesWritten: sample.bytesWritten,
+    bytesDirtied: sample.bytesDirtied,
   };
 }

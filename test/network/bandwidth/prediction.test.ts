@@ -107,6 +107,20 @@ test('Lag over a shaped link is what was foretold from the writes alone, within 
   expect((await agent.status()).trackerLosses).toBe(0);
 });
 
+test('What the manager knows by now is a plan for the link that both share', async () => {
+  const plan = await world.manager.json<{
+    readonly converges: boolean | null;
+    readonly needed: { readonly averageBitsPerSecond: number } | null;
+    readonly machines: readonly { readonly name: string; readonly needed: object | null }[];
+  }>('bandwidth', 'plan', '--link', '100Mbit/s');
+  expect(plan.converges).toBe(true);
+  expect(plan.machines.map(({ name }) => name).toSorted()).toEqual([...TRACES]);
+  for (const machine of plan.machines) expect(machine.needed).not.toBeNull();
+  expect(plan.needed?.averageBitsPerSecond).toBeGreaterThan(1_000_000);
+  const tooSlow = await world.manager.json<{ readonly converges: boolean }>('bandwidth', 'plan', '--link', '500kbit/s');
+  expect(tooSlow.converges).toBe(false);
+});
+
 function lagsOf(looks: readonly LagLook[], beganAtSeconds: number): number[] {
   const from = beganAtSeconds + SETTLING_SECONDS;
   const to = beganAtSeconds + REPLAYED_SECONDS - 0.5;

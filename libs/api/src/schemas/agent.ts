@@ -173,6 +173,10 @@ export const AgentStatistics = z.strictObject({
   situation: AgentSituation.optional(),
   /** Of what the agent sends on 1500, as it holds now; null: none. Agents of before have none and say nothing. */
   bandwidthLimitBitsPerSecond: Count.nullish(),
+  /** To all disks since tracking began, rewrites counted each time. Agents of before do not tell. */
+  bytesWritten: Count.optional(),
+  /** … and of blocks that became dirty: what is rewritten before it is sent counts once. */
+  bytesDirtied: Count.optional(),
 });
 export type AgentStatistics = z.infer<typeof AgentStatistics>;
 export const AgentStatisticsBatch = z.strictObject({

@@ -61,6 +61,9 @@ export const SeriesSample = z.object({
   trackerLosses: Count.nullable(),
   /** Null: none, or an agent that does not tell. */
   bandwidthLimitBitsPerSecond: Count.nullable(),
+  /** Since tracking began; null: an agent of before, which does not tell. */
+  bytesWritten: Count.nullable().default(null),
+  bytesDirtied: Count.nullable().default(null),
 });
 export const SeriesQuery = z.strictObject({
   since: Instant.optional(),

@@ -60,6 +60,14 @@ export interface AgentSample {
   bandwidthLimitBitsPerSecond?:
     | bigint
     | undefined;
+  /** To all disks since tracking began, rewrites counted each time; absent: an agent of before. */
+  bytesWritten?:
+    | bigint
+    | undefined;
+  /** Of blocks that became dirty: what is rewritten before it is sent counts once. */
+  bytesDirtied?:
+    | bigint
+    | undefined;
   /** Absent: an agent of before. */
   situation: AgentSituation | undefined;
 }
@@ -245,6 +253,8 @@ export interface SeriesSample {
   cpuSeconds?: number | undefined;
   trackerLosses?: bigint | undefined;
   bandwidthLimitBitsPerSecond?: bigint | undefined;
+  bytesWritten?: bigint | undefined;
+  bytesDirtied?: bigint | undefined;
 }
 
 export interface GetSeriesResponse {
@@ -408,6 +418,8 @@ function createBaseAgentSample(): AgentSample {
     residentBytes: 0n,
     cpuSeconds: 0,
     bandwidthLimitBitsPerSecond: undefined,
+    bytesWritten: undefined,
+    bytesDirtied: undefined,
     situation: undefined,
   };
 }
@@ -490,6 +502,18 @@ export const AgentSample: MessageFns<AgentSample> = {
         );
       }
       writer.uint32(128).uint64(message.bandwidthLimitBitsPerSecond);
+    }
+    if (message.bytesWritten !== undefined) {
+      if (BigInt.asUintN(64, message.bytesWritten) !== message.bytesWritten) {
+        throw new globalThis.Error("value provided for field message.bytesWritten of type uint64 too large");
+      }
+      writer.uint32(136).uint64(message.bytesWritten);
+    }
+    if (message.bytesDirtied !== undefined) {
+      if (BigInt.asUintN(64, message.bytesDirtied) !== message.bytesDirtied) {
+        throw new globalThis.Error("value provided for field message.bytesDirtied of type uint64 too large");
+      }
+      writer.uint32(144).uint64(message.bytesDirtied);
     }
     if (message.situation !== undefined) {
       AgentSituation.encode(message.situation, writer.uint32(258).fork()).join();
@@ -638,6 +662,22 @@ export const AgentSample: MessageFns<AgentSample> = {
             message.bandwidthLimitBitsPerSecond = reader.uint64() as bigint;
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.bytesWritten = reader.uint64() as bigint;
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.bytesDirtied = reader.uint64() as bigint;
+            continue;
+          }
           case 32: {
             if (tag !== 258) {
               break;
@@ -724,6 +764,16 @@ export const AgentSample: MessageFns<AgentSample> = {
         : isSet(object.bandwidth_limit_bits_per_second)
         ? BigInt(object.bandwidth_limit_bits_per_second)
         : undefined,
+      bytesWritten: isSet(object.bytesWritten)
+        ? BigInt(object.bytesWritten)
+        : isSet(object.bytes_written)
+        ? BigInt(object.bytes_written)
+        : undefined,
+      bytesDirtied: isSet(object.bytesDirtied)
+        ? BigInt(object.bytesDirtied)
+        : isSet(object.bytes_dirtied)
+        ? BigInt(object.bytes_dirtied)
+        : undefined,
       situation: isSet(object.situation) ? AgentSituation.fromJSON(object.situation) : undefined,
     };
   },
@@ -778,6 +828,12 @@ export const AgentSample: MessageFns<AgentSample> = {
     if (message.bandwidthLimitBitsPerSecond !== undefined) {
       obj.bandwidthLimitBitsPerSecond = message.bandwidthLimitBitsPerSecond.toString();
     }
+    if (message.bytesWritten !== undefined) {
+      obj.bytesWritten = message.bytesWritten.toString();
+    }
+    if (message.bytesDirtied !== undefined) {
+      obj.bytesDirtied = message.bytesDirtied.toString();
+    }
     if (message.situation !== undefined) {
       obj.situation = AgentSituation.toJSON(message.situation);
     }
@@ -821,6 +877,12 @@ export const AgentSample: MessageFns<AgentSample> = {
       (object.bandwidthLimitBitsPerSecond !== undefined && object.bandwidthLimitBitsPerSecond !== null)
         ? BigInt(object.bandwidthLimitBitsPerSecond)
         : undefined;
+    message.bytesWritten = (object.bytesWritten !== undefined && object.bytesWritten !== null)
+      ? BigInt(object.bytesWritten)
+      : undefined;
+    message.bytesDirtied = (object.bytesDirtied !== undefined && object.bytesDirtied !== null)
+      ? BigInt(object.bytesDirtied)
+      : undefined;
     message.situation = (object.situation !== undefined && object.situation !== null)
       ? AgentSituation.fromPartial(object.situation)
       : undefined;
@@ -3378,6 +3440,8 @@ function createBaseSeriesSample(): SeriesSample {
     cpuSeconds: undefined,
     trackerLosses: undefined,
     bandwidthLimitBitsPerSecond: undefined,
+    bytesWritten: undefined,
+    bytesDirtied: undefined,
   };
 }
 
@@ -3450,6 +3514,18 @@ export const SeriesSample: MessageFns<SeriesSample> = {
         );
       }
       writer.uint32(104).uint64(message.bandwidthLimitBitsPerSecond);
+    }
+    if (message.bytesWritten !== undefined) {
+      if (BigInt.asUintN(64, message.bytesWritten) !== message.bytesWritten) {
+        throw new globalThis.Error("value provided for field message.bytesWritten of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.bytesWritten);
+    }
+    if (message.bytesDirtied !== undefined) {
+      if (BigInt.asUintN(64, message.bytesDirtied) !== message.bytesDirtied) {
+        throw new globalThis.Error("value provided for field message.bytesDirtied of type uint64 too large");
+      }
+      writer.uint32(120).uint64(message.bytesDirtied);
     }
     return writer;
   },
@@ -3571,6 +3647,22 @@ export const SeriesSample: MessageFns<SeriesSample> = {
             message.bandwidthLimitBitsPerSecond = reader.uint64() as bigint;
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.bytesWritten = reader.uint64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.bytesDirtied = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3642,6 +3734,16 @@ export const SeriesSample: MessageFns<SeriesSample> = {
         : isSet(object.bandwidth_limit_bits_per_second)
         ? BigInt(object.bandwidth_limit_bits_per_second)
         : undefined,
+      bytesWritten: isSet(object.bytesWritten)
+        ? BigInt(object.bytesWritten)
+        : isSet(object.bytes_written)
+        ? BigInt(object.bytes_written)
+        : undefined,
+      bytesDirtied: isSet(object.bytesDirtied)
+        ? BigInt(object.bytesDirtied)
+        : isSet(object.bytes_dirtied)
+        ? BigInt(object.bytes_dirtied)
+        : undefined,
     };
   },
 
@@ -3686,6 +3788,12 @@ export const SeriesSample: MessageFns<SeriesSample> = {
     if (message.bandwidthLimitBitsPerSecond !== undefined) {
       obj.bandwidthLimitBitsPerSecond = message.bandwidthLimitBitsPerSecond.toString();
     }
+    if (message.bytesWritten !== undefined) {
+      obj.bytesWritten = message.bytesWritten.toString();
+    }
+    if (message.bytesDirtied !== undefined) {
+      obj.bytesDirtied = message.bytesDirtied.toString();
+    }
     return obj;
   },
 
@@ -3727,6 +3835,12 @@ export const SeriesSample: MessageFns<SeriesSample> = {
       (object.bandwidthLimitBitsPerSecond !== undefined && object.bandwidthLimitBitsPerSecond !== null)
         ? BigInt(object.bandwidthLimitBitsPerSecond)
         : undefined;
+    message.bytesWritten = (object.bytesWritten !== undefined && object.bytesWritten !== null)
+      ? BigInt(object.bytesWritten)
+      : undefined;
+    message.bytesDirtied = (object.bytesDirtied !== undefined && object.bytesDirtied !== null)
+      ? BigInt(object.bytesDirtied)
+      : undefined;
     return message;
   },
 };

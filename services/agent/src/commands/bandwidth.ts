@@ -1,3 +1,5 @@
+import { UNLIMITED } from '@lms/api';
+import { limitAt } from '@lms/bandwidth';
 import { DEFAULT_HEADROOM, assess } from '@lms/bandwidth-model';
 import { blockStreamServerName } from '@lms/block-stream';
 import { CommandError, createProgress } from '@lms/command-line';
@@ -38,7 +40,7 @@ export async function runBandwidth(options: BandwidthOptions, signal: AbortSigna
       : await loadMeasurement(options.from);
   if (options.save !== undefined) await saveMeasurement(options.save, measurement);
   const { settings } = machine;
-  const link = linkOf(options.limit ?? null, path);
+  const link = linkOf(options.limit ?? null, machine.limitBitsPerSecond, path);
   const asked = {
     linkBitsPerSecond: link.bitsPerSecond,
     cycleSeconds: options.cycle / 1_000,
@@ -60,16 +62,19 @@ function seconds(milliseconds: number | undefined): number | null {
   return milliseconds === undefined ? null : milliseconds / 1_000;
 }
 
-/** What was given holds; else what was measured. */
-function linkOf(limit: number | null, path: PathReport | null): BandwidthReport['link'] {
-  if (limit !== null) return { bitsPerSecond: limit, from: 'limit' };
-  const bitsPerSecond = path?.bitsPerSecond ?? null;
-  return { bitsPerSecond, from: bitsPerSecond === null ? null : 'measured' };
+/** What was given holds; else the lower of the limit in Replication Settings and of what was measured. */
+function linkOf(given: number | null, settings: number | null, path: PathReport | null): BandwidthReport['link'] {
+  if (given !== null) return { bitsPerSecond: given, from: 'limit' };
+  const measured = path?.bitsPerSecond ?? null;
+  if (settings !== null && settings <= (measured ?? Infinity)) return { bitsPerSecond: settings, from: 'settings' };
+  return { bitsPerSecond: measured, from: measured === null ? null : 'measured' };
 }
 
 interface MeasuredMachine {
   readonly devices: readonly string[];
   readonly settings: ReplicationSettings;
+  /** Of Replication Settings, as it holds now; null: none. */
+  readonly limitBitsPerSecond: number | null;
   /** Null: no address is known. */
   readonly target: PathTarget | null;
 }
@@ -82,7 +87,7 @@ async function findMachine({ stateDir, disk, from, address }: BandwidthOptions):
     });
   }
   const target = address === undefined ? null : { ...address, serverName: null, credentials: null };
-  return { devices: disk ?? [], settings: DEFAULT_SETTINGS, target };
+  return { devices: disk ?? [], settings: DEFAULT_SETTINGS, limitBitsPerSecond: null, target };
 }
 
 async function enrolledMachine(state: StateFolder, address: HostAndPort | undefined): Promise<MeasuredMachine> {
@@ -94,6 +99,7 @@ async function enrolledMachine(state: StateFolder, address: HostAndPort | undefi
   return {
     devices: disks.map(({ device }) => device),
     settings: assignment?.settings ?? DEFAULT_SETTINGS,
+    limitBitsPerSecond: limitAt(assignment?.settings.bandwidth ?? UNLIMITED, Date.now()),
     target:
       named === undefined
         ? null

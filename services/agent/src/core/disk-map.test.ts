@@ -77,3 +77,15 @@ test('taking a suspect run takes the dirty bit with it, and stays within the dig
   map.restoreUnacknowledged();
   expect(map.dirty.count).toBe(4);
 });
+
+test('a block that is written again before it is taken counts once as dirtied, and anew after it was taken', () => {
+  const map = new DiskMap(100 * BLOCK_SIZE_BYTES);
+  map.markDirty(3, 2);
+  map.markDirty(4, 1);
+  expect(map.dirtiedBlocks).toBe(2);
+  map.takeDirty(0, 16);
+  map.markDirty(4, 1);
+  expect(map.dirtiedBlocks).toBe(3);
+  map.dirtyAll();
+  expect(map.dirtiedBlocks).toBe(3);
+});

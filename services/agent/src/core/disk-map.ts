@@ -34,6 +34,7 @@ export class DiskMap {
   readonly suspect: BlockMap;
   /** Pages of the saved form that changed since they were saved. */
   readonly changedPages: BlockMap;
+  #dirtiedBlocks = 0;
   #open: BlockMap;
   #sealed: SealedMark[] = [];
 
@@ -44,6 +45,11 @@ export class DiskMap {
     this.suspect = new BlockMap(this.blockCount);
     this.#open = new BlockMap(this.blockCount);
     this.changedPages = new BlockMap(Math.ceil(this.blockCount / BLOCKS_PER_PAGE));
+  }
+
+  /** Blocks that writes made dirty since the start, each counted again only after it was taken: what had, or has, to be sent. */
+  get dirtiedBlocks(): number {
+    return this.#dirtiedBlocks;
   }
 
   /** Blocks taken and not known durable; a block taken twice may count twice. */
@@ -68,7 +74,9 @@ export class DiskMap {
   }
 
   markDirty(firstBlock: number, blockCount: number): void {
+    const before = this.dirty.count;
     this.dirty.add(firstBlock, blockCount);
+    this.#dirtiedBlocks += this.dirty.count - before;
     this.#touch(firstBlock, blockCount);
   }
 

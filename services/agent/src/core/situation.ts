@@ -118,5 +118,6 @@ function diskStatus(tracking: Tracking, { disk, map }: TrackedDisk): DiskStatus 
     backlogBytes,
     tracker: 'trace',
     bytesWritten: tracking.bytesWritten(disk),
+    bytesDirtied: map.dirtiedBlocks * BLOCK_SIZE_BYTES,
   };
 }

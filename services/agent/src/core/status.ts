@@ -26,6 +26,8 @@ export interface DiskStatus {
   readonly tracker: 'trace';
   /** Bytes that completed writes changed since the agent started, rewrites counted each time. */
   readonly bytesWritten: number;
+  /** Bytes of blocks that writes made dirty since then: what is rewritten before it is sent counts once. */
+  readonly bytesDirtied: number;
 }
 
 export interface ReplicationCounters {

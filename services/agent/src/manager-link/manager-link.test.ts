@@ -145,6 +145,7 @@ class ScriptedCore {
           backlogBytes: 0,
           tracker: 'trace',
           bytesWritten: 0,
+          bytesDirtied: 0,
         },
       ],
       counters: newCounters(),

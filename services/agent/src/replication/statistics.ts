@@ -35,6 +35,8 @@ export function statisticsOf(
     cpuSeconds: (user + system) / 1_000_000,
     situation,
     bandwidthLimitBitsPerSecond,
+    bytesWritten: status.disks.reduce((sum, disk) => sum + disk.bytesWritten, 0),
+    bytesDirtied: status.disks.reduce((sum, disk) => sum + disk.bytesDirtied, 0),
   };
 }
 

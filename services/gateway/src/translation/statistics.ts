@@ -40,6 +40,14 @@ export function agentSample(statistics: AgentStatistics): AgentSample {
     cpuSeconds: statistics.cpuSeconds,
     situation: statistics.situation === undefined ? undefined : reportedSituation(statistics.situation),
     ...limitOf(statistics),
+    ...writesOf(statistics),
+  };
+}
+
+function writesOf({ bytesWritten, bytesDirtied }: AgentStatistics) {
+  return {
+    ...(bytesWritten !== undefined && { bytesWritten: BigInt(bytesWritten) }),
+    ...(bytesDirtied !== undefined && { bytesDirtied: BigInt(bytesDirtied) }),
   };
 }
 
@@ -102,6 +110,8 @@ export function seriesAnswer(samples: readonly SeriesSample[]): Series {
       cpuSeconds: sample.cpuSeconds ?? null,
       trackerLosses: optionalCount(sample.trackerLosses),
       bandwidthLimitBitsPerSecond: optionalCount(sample.bandwidthLimitBitsPerSecond),
+      bytesWritten: optionalCount(sample.bytesWritten),
+      bytesDirtied: optionalCount(sample.bytesDirtied),
     })),
   };
 }

@@ -1,12 +1,12 @@
-// Replays a write trace into a file on a mounted disk, at the instants of the trace: `node replay.ts TRACE FILE RATIO SECONDS`.
+// Replays a write trace into a file on a mounted disk, at the instants of the trace: `node replay.fixture.ts TRACE FILE RATIO SECONDS`.
 //
 // A process of its own, so that a busy test does not delay it. O_DIRECT, so that every write reaches the disk when it is made.
 // Every write has new bytes, of which zstd leaves the given share. Prints "began" when the first write is due, and ends after
 // SECONDS, going through the trace again when it is shorter.
 
 import { constants, openSync, writeSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { allocateAlignedMemory } from '@lms/linux';
+import { pause } from '@lms/service';
 import { fillWithRatio } from './compressible.ts';
 import { loadTrace } from './write-trace.ts';
 
@@ -20,6 +20,7 @@ const limitMilliseconds = Number(seconds) * 1000;
 const descriptor = openSync(file, constants.O_WRONLY | constants.O_DIRECT);
 const buffer = allocateAlignedMemory(LONGEST_BYTES);
 
+const unlimited = new AbortController().signal;
 const beganAt = performance.now();
 process.stdout.write('began\n');
 replay: for (let round = 0; ; round++) {
@@ -27,7 +28,7 @@ replay: for (let round = 0; ; round++) {
     const due = round * loopMilliseconds + milliseconds;
     if (due >= limitMilliseconds) break replay;
     const wait = beganAt + due - performance.now();
-    if (wait > 1) await pause(wait);
+    if (wait > 1) await pause(wait, unlimited);
     write(offsetBytes, lengthBytes);
   }
 }

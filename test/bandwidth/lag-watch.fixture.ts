@@ -1,9 +1,9 @@
-// What an operator sees of a machine's lag, ten times a second, as JSON lines: `node lag-watch.ts CONTEXT MACHINE`, on a host
+// What an operator sees of a machine's lag, ten times a second, as JSON lines: `node lag-watch.fixture.ts CONTEXT MACHINE`, on a host
 // that reaches the manager. Ends with SIGTERM.
 
 import { readFileSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { OperatorApi, type OperatorOptions } from '@lms/api';
+import { pause } from '@lms/service';
 
 const LOOK_MILLISECONDS = 100;
 
@@ -25,7 +25,7 @@ while (!ended.signal.aborted) {
           : { sequence: lastPoint.sequence, instantSeconds: Date.parse(lastPoint.createdAt) / 1000 },
     };
     process.stdout.write(`${JSON.stringify(look)}\n`);
-    await pause(LOOK_MILLISECONDS, undefined, { signal: ended.signal });
+    await pause(LOOK_MILLISECONDS, ended.signal);
   } catch (thrown) {
     if (!ended.signal.aborted) process.stderr.write(`${String(thrown)}\n`);
   }
