@@ -1,7 +1,7 @@
 // Source machines behind links of a given rate, and a manager that has all the bandwidth it wants. Each source has a disk with a
 // file system and a file as large as the disks that traces were recorded of; traces are replayed into that file.
 
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from '../harness/agent.ts';
@@ -73,9 +73,20 @@ export class ShapedWorld {
     const disk = await LoopDisk.create({ folder, name, sizeBytes: DISK_MEBIBYTES * 1024 * 1024, cleanup });
     await requireCommand('mkfs.ext4', ['-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', disk.device]);
     const file = join(await disk.mount(), 'replayed');
-    fillFile(file, ratio);
+    fillFile(file, TRACED_MEBIBYTES, ratio);
     await requireCommand('sync', ['--file-system', file]);
     return new ShapedSource(this, network, host, disk, file);
+  }
+
+  /** With a disk that has no file system, and holds data from its beginning to its end. */
+  async addFullSource(name: string, mebibytes: number, ratio: number): Promise<ShapedSource> {
+    const network = await this.#networkOf();
+    const host = await network.addHost(name);
+    const { folder, cleanup } = this;
+    const disk = await LoopDisk.create({ folder, name, sizeBytes: mebibytes * 1024 * 1024, cleanup });
+    fillFile(disk.device, mebibytes, ratio);
+    await requireCommand('sync', ['--data', disk.device]);
+    return new ShapedSource(this, network, host, disk, disk.device);
   }
 
   /** Looks at a machine's lag as operators see it, until it is ended; returns all looks. */
@@ -105,11 +116,11 @@ export class ShapedWorld {
 }
 
 /** The same kind of data as replays write: what they leave of a block must not compress otherwise than what they write. */
-function fillFile(path: string, ratio: number): void {
+function fillFile(path: string, mebibytes: number, ratio: number): void {
   const mebibyte = Buffer.alloc(1024 * 1024);
   fillWithRatio(mebibyte, ratio);
-  const file = openSync(path, 'w');
-  for (let count = 0; count < TRACED_MEBIBYTES; count++) writeSync(file, mebibyte);
+  const file = openSync(path, constants.O_WRONLY | constants.O_CREAT);
+  for (let count = 0; count < mebibytes; count++) writeSync(file, mebibyte);
   closeSync(file);
 }
 

@@ -7,15 +7,18 @@ import { distributionOf } from '@lms/bandwidth-model';
 import type { BandwidthReport } from '../../bandwidth/bandwidth-report.ts';
 import { ShapedWorld, type LagLook, type ShapedSource } from '../../bandwidth/shaped-world.ts';
 import type { Agent } from '../../harness/agent.ts';
+import { waitFor } from '../../harness/condition.ts';
 
 const LINK_BITS_PER_SECOND = 12_000_000;
 const LIMIT = '12Mbit/s';
 const RATIO = 0.5;
 const MEASURED_SECONDS = 16;
-const REPLAYED_SECONDS = 20;
+const REPLAYED_SECONDS = 22;
 /** The first points belong to the machine before the replay. */
 const SETTLING_SECONDS = 4;
-const SETTINGS = ['--point-interval', '2s', '--freeze-interval', '1s'];
+const SETTINGS = ['--point-interval', '3s', '--freeze-interval', '1s'];
+/** At half of it compressed, about twelve seconds. */
+const COPIED_MEBIBYTES = 32;
 const WITHIN = 0.2;
 
 interface Machine {
@@ -37,7 +40,10 @@ function machineOf(trace: string): Machine {
   return machine;
 }
 
+let copied: { readonly foretold: BandwidthReport; readonly agent: Agent } | null = null;
+
 beforeAll(async () => {
+  const full = await world.addFullSource('full', COPIED_MEBIBYTES, RATIO);
   const sources: { readonly trace: string; readonly source: ShapedSource; readonly measurementPath: string }[] = [];
   for (const trace of TRACES) {
     const source = await world.addSource(trace, RATIO);
@@ -48,6 +54,8 @@ beforeAll(async () => {
     const asked = ['--duration', `${MEASURED_SECONDS}s`, '--limit', LIMIT, ...SETTINGS, '--save', measurementPath];
     return source.bandwidth('--disk', source.disk.device, ...asked);
   });
+  const copying = full.bandwidth('--disk', full.disk.device, '--duration', '8s', '--limit', LIMIT);
+  copying.catch(() => undefined);
   const foretold = Promise.all(measuring);
   foretold.catch(() => undefined); // awaited below, unless the manager does not start
   await world.startManager();
@@ -56,6 +64,8 @@ beforeAll(async () => {
     const agent = await source.startAgent(SETTINGS);
     machines.set(trace, { trace, source, measurementPath, foretold: report, agent, stateFolder: source.stateFolder });
   }
+  await full.shape(LINK_BITS_PER_SECOND);
+  copied = { foretold: await copying, agent: await full.startAgent([]) };
   for (const { source, agent } of machines.values()) {
     await world.manager.waitForState(source.name, 'CONTINUOUS');
     // What follows is about a link that is slow from its first packet on: buffers of a fast one would stay large.
@@ -107,6 +117,15 @@ test('Lag over a shaped link is what was foretold from the writes alone, within 
   expect((await agent.status()).trackerLosses).toBe(0);
 });
 
+test('The initial sync over a shaped link takes what was foretold, within a fifth', async () => {
+  if (copied === null) throw new Error('nothing was copied');
+  const { agent, foretold } = copied;
+  const complete = /"seconds":([0-9.]+),[^\n]*"initial sync is complete"/;
+  const match = await waitFor('the initial sync to be complete', () => complete.exec(agent.process.log()) ?? undefined);
+  const figures = JSON.stringify({ measured: Number(match[1]), foretold: foretold.initialSync });
+  expect([within(foretold.initialSync?.seconds ?? undefined, Number(match[1])), figures]).toEqual([true, figures]);
+});
+
 test('What the manager knows by now is a plan for the link that both share', async () => {
   const plan = await world.manager.json<{
     readonly converges: boolean | null;
@@ -114,17 +133,22 @@ test('What the manager knows by now is a plan for the link that both share', asy
     readonly machines: readonly { readonly name: string; readonly needed: object | null }[];
   }>('bandwidth', 'plan', '--link', '100Mbit/s');
   expect(plan.converges).toBe(true);
-  expect(plan.machines.map(({ name }) => name).toSorted()).toEqual([...TRACES]);
-  for (const machine of plan.machines) expect(machine.needed).not.toBeNull();
+  expect(plan.machines.map(({ name }) => name).toSorted()).toEqual([...TRACES, 'full'].toSorted());
+  for (const machine of plan.machines.filter(({ name }) => name !== 'full')) expect(machine.needed).not.toBeNull();
   expect(plan.needed?.averageBitsPerSecond).toBeGreaterThan(1_000_000);
   const tooSlow = await world.manager.json<{ readonly converges: boolean }>('bandwidth', 'plan', '--link', '500kbit/s');
   expect(tooSlow.converges).toBe(false);
 });
 
+/** From the first new point after the settling to the last one: whole saw-teeth, or where a run is cut would decide. */
 function lagsOf(looks: readonly LagLook[], beganAtSeconds: number): number[] {
   const from = beganAtSeconds + SETTLING_SECONDS;
-  const to = beganAtSeconds + REPLAYED_SECONDS - 0.5;
-  return looks.flatMap(({ atSeconds, lagSeconds }) => (atSeconds > from && atSeconds < to ? (lagSeconds ?? []) : []));
+  const to = beganAtSeconds + REPLAYED_SECONDS;
+  const during = looks.filter(({ atSeconds }) => atSeconds > from && atSeconds < to);
+  const isNew = (look: LagLook, index: number): boolean =>
+    index > 0 && look.point?.sequence !== during[index - 1]?.point?.sequence;
+  const whole = during.slice(during.findIndex(isNew), during.findLastIndex(isNew));
+  return whole.flatMap(({ lagSeconds }) => lagSeconds ?? []);
 }
 
 function within(foretold: number | undefined, measured: number | undefined): boolean {

@@ -6,7 +6,7 @@
  * is sent, which is never ended: the server reads it, as it reads everything, and drops it with the connection; no session
  * begins. What has arrived is what the other kernel acknowledged (TCP_INFO), so buffers on the way do not count. A short
  * connection is mostly slow start: when the first megabyte is over quickly, four connections at once take the rest.
- * Special cases: without a certificate (before enrolment) nothing can be sent; TCP and TLS only answer, and the report says so.
+ * Special cases: by a proxy the probe would fill the proxy's buffers and tell about them, so it is left out; without a certificate (before enrolment) nothing can be sent; TCP and TLS only answer, and the report says so.
  * Failure: whatever fails is a sentence in the report; a measurement of writes is not lost for it.
  */
 import { connect as connectTcp, type Socket } from 'node:net';
@@ -42,11 +42,16 @@ export interface PathTarget {
   /** Null before enrolment. */
   readonly serverName: string | null;
   readonly credentials: PathCredentials | null;
+  /** The connection would go through a proxy. */
+  readonly isProxied: boolean;
 }
 
 export async function probePath(target: PathTarget, signal: AbortSignal): Promise<PathReport> {
   const address = `${target.host}:${target.port}`;
   const nothing = { address, roundTripMilliseconds: null, bitsPerSecond: null, isLeast: false, sentBytes: 0 };
+  if (target.isProxied) {
+    return { ...nothing, detail: `not measured: ${address} is reached by a proxy, whose buffers would be measured` };
+  }
   try {
     const first = await ProbeConnection.open(target, signal);
     try {

@@ -5,6 +5,7 @@ import { blockStreamServerName } from '@lms/block-stream';
 import { CommandError, createProgress } from '@lms/command-line';
 import type { HostAndPort, Result } from '@lms/command-line';
 import { BACKGROUND_PRIORITY, setProcessPriority } from '@lms/linux';
+import { isBypassed } from '@lms/proxy';
 import { measureMachine } from '../bandwidth/measure-machine.ts';
 import { loadMeasurement, saveMeasurement, type Measurement } from '../bandwidth/measurement.ts';
 import type { PathReport } from '../bandwidth/path.ts';
@@ -86,7 +87,7 @@ async function findMachine({ stateDir, disk, from, address }: BandwidthOptions):
       action: 'Give --state-dir FOLDER of an agent that is enrolled, or --disk DEVICE for each disk.',
     });
   }
-  const target = address === undefined ? null : { ...address, serverName: null, credentials: null };
+  const target = address === undefined ? null : { ...address, serverName: null, credentials: null, isProxied: false };
   return { devices: disk ?? [], settings: DEFAULT_SETTINGS, limitBitsPerSecond: null, target };
 }
 
@@ -95,6 +96,7 @@ async function enrolledMachine(state: StateFolder, address: HostAndPort | undefi
   const assignment = parseAssignment(await state.findAssignment());
   const [assigned] = assignment === null ? [] : blockStreamAddresses(assignment);
   const named = address ?? assigned;
+  const { blockStream: proxy } = await state.proxies();
   const serverName = assigned?.serverName ?? blockStreamServerName(machineId);
   return {
     devices: disks.map(({ device }) => device),
@@ -103,7 +105,13 @@ async function enrolledMachine(state: StateFolder, address: HostAndPort | undefi
     target:
       named === undefined
         ? null
-        : { host: named.host, port: named.port, serverName, credentials: await state.credentials() },
+        : {
+            host: named.host,
+            port: named.port,
+            serverName,
+            credentials: await state.credentials(),
+            isProxied: proxy !== null && !isBypassed(named.host, named.port, proxy.noProxy),
+          },
   };
 }
 
