@@ -20,18 +20,17 @@ export function showAtField(root, problem) {
   const control = controlOf(root, problem.field);
   if (control === null) return false;
   const id = `problem-${control.id || control.name || 'field'}`;
-  // Beside the control, but not within what joins it to another one.
-  const place = control.closest('.joined, .measure, .check, td') ?? control;
-  place.after(element('p', { id, className: 'field-problem' }, sentence(problem, true)));
+  const text = sentence(problem, true);
+  const row = control.closest('tr');
+  // Beside the control, but not within what joins it to another one; below a row, where there is room for it.
+  if (row !== null)
+    row.after(element('tr', { className: 'field-problem' }, element('td', { id, colSpan: row.cells.length }, text)));
+  else
+    (control.closest('.joined, .measure, .check') ?? control).after(
+      element('p', { id, className: 'field-problem' }, text),
+    );
   control.setAttribute('aria-invalid', 'true');
   control.setAttribute('aria-describedby', id);
-  for (
-    let outer = control.closest('details');
-    outer !== null;
-    outer = outer.parentElement?.closest('details') ?? null
-  ) {
-    outer.open = true;
-  }
   // Whoever cannot see it hears the message with the field that gets the focus.
   control.focus();
   return true;

@@ -37,6 +37,23 @@ test('operators, and everybody else, are served as on the port with TLS', async 
   expect(refused.statusCode).toBe(401);
 });
 
+test('the console is served behind an ingress as it is with TLS: pages with their policy, and a cookie for the browser', async () => {
+  const url = `http://127.0.0.1:${gateway.service.plainPort}`;
+  const page = await request(`${url}/console/`, { dispatcher });
+  expect(await page.body.text()).toContain('Replication Settings');
+  expect(String(page.headers['content-security-policy'])).toContain("default-src 'none'");
+  const signIn = await request(`${url}/v1/session`, {
+    method: 'POST',
+    dispatcher,
+    headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' },
+    body: JSON.stringify({ apiToken: gateway.apiToken }),
+  });
+  expect(await signIn.body.json()).toMatchObject({ name: 'test' });
+  const cookie = String(signIn.headers['set-cookie']).split(';')[0] ?? '';
+  const settings = await request(`${url}/v1/settings`, { dispatcher, headers: { cookie } });
+  expect(await settings.body.json()).toMatchObject({ stagingProxy: null });
+});
+
 test('one client that runs wild exhausts its own limit, and cannot take the limit of another by writing addresses', async () => {
   let limited = false;
   for (let sent = 0; sent < ENOUGH_REQUESTS && !limited; sent += AT_ONCE) {

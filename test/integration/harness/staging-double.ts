@@ -1,5 +1,12 @@
 /** A staging-controller that says what the test tells it: which replication server serves which machines, and where. */
-import { InitiationStep, StagingService, StepState, type BlockStreamEndpoint, type StagingObject } from '@lms/proto';
+import {
+  InitiationStep,
+  StagingService,
+  StepState,
+  type BlockStreamEndpoint,
+  type PendingBlockStreamChange,
+  type StagingObject,
+} from '@lms/proto';
 import { RpcServer, type TlsMaterial } from '@lms/rpc';
 import { HEALTHY } from '@lms/service';
 
@@ -10,6 +17,8 @@ export class StagingDouble implements AsyncDisposable {
   #changed = Promise.withResolvers<void>();
   endpoint: BlockStreamEndpoint | undefined;
   alternatives: BlockStreamEndpoint[] = [];
+  /** Of every machine. */
+  pendingChange: PendingBlockStreamChange | undefined;
   /** What there is, by machine, kind and name. */
   objects: StagingObject[] = [];
   /** Machines whose staging was to be removed. */
@@ -43,7 +52,7 @@ export class StagingDouble implements AsyncDisposable {
         formerAddresses: [],
         endpoints: [],
       }),
-      getBlockStreamWays: async () => ({ named: [], wanted: [], withdrawn: [], pending: undefined }),
+      getBlockStreamWays: async () => ({ named: [], wanted: [], withdrawn: [], pending: this.pendingChange }),
       getInitiation: async () => ({
         steps: [
           {

@@ -162,6 +162,20 @@ test('what the manager refuses is told at the field that is wrong', async () => 
   expect(complaints).toEqual([]);
 });
 
+test('a change of addresses that is not in force yet says so, why, and when it is', async () => {
+  const reason = '10.9.9.9:1500 does not answer from the machine';
+  gateway.staging.pendingChange = { since: new Date(), reason, nextCheckAt: undefined };
+  const { page, complaints } = await signIn();
+  await page.getByLabel('Settings of').selectOption(machineId);
+  const notice = page.getByText('The connection to port 1500 has not been changed yet.');
+  await notice.waitFor();
+  await page.getByText(`${reason}.`).waitFor();
+  await page.getByText('A check is under way.').waitFor();
+  gateway.staging.pendingChange = undefined;
+  await notice.waitFor({ state: 'hidden' });
+  expect(complaints).toEqual([]);
+});
+
 test('when somebody else was faster nothing is saved, and it is said', async () => {
   const { page } = await signIn();
   await page.getByLabel('A point every').fill('30');

@@ -131,9 +131,11 @@ async function followCheck({ address, operationId }, signal) {
   }
 }
 
-function resultOf({ state, error, report }) {
-  const failure = report?.failure ?? null;
-  if (failure !== null) return [`not reached: ${failure.message}. ${failure.action}`, 'bad'];
-  if (state === 'succeeded') return ['reached by the agent', 'good'];
-  return [`unknown, the check could not be made: ${error?.message ?? 'no reason was given'}`, ''];
+/** What the agent has found out, and how the line looks. What is not known is neither good nor bad. */
+function resultOf({ checkReport, message }) {
+  if (checkReport === null) return [`unknown, it could not be checked: ${message ?? 'no reason was given'}`, ''];
+  const { failure } = checkReport;
+  return failure === null
+    ? ['reached by the agent', 'good']
+    : [`not reached: ${failure.message} ${failure.action}`, 'bad'];
 }
