@@ -4,12 +4,14 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Machine, Point } from '@lms/api';
 import { Agent } from '../../test/harness/agent.ts';
+import type { AgentOptions } from '../../test/harness/agent.ts';
 import type { Cleanup } from '../../test/harness/cleanup.ts';
 import { requireCommand } from '../../test/harness/command.ts';
 import { waitFor } from '../../test/harness/condition.ts';
 import { startFio } from '../../test/harness/fio.ts';
 import { LoopDisk } from '../../test/harness/loop-disk.ts';
 import { Manager } from '../../test/harness/manager.ts';
+import type { ManagerOptions } from '../../test/harness/manager.ts';
 import { OrderedWriter } from '../../test/harness/ordered-writer.ts';
 import { describeMeasurements, initialSyncOf } from './measurements.ts';
 import type { Narrator } from './narrator.ts';
@@ -30,6 +32,18 @@ export interface Story {
   readonly cleanup: Cleanup;
   readonly narrator: Narrator;
   readonly signal: AbortSignal;
+  /** Default: all of it on this host, each part where it can be reached by every other. */
+  readonly stage?: Stage;
+}
+
+/** Where the parts run, and by which way they reach each other. */
+export interface Stage {
+  readonly manager: Pick<ManagerOptions, 'host' | 'environment'>;
+  readonly agent: Pick<AgentOptions, 'place' | 'enrolOptions' | 'environment'>;
+  /** Default: 1 GiB. */
+  readonly diskBytes?: number;
+  /** Default: 12. */
+  readonly lagSamples?: number;
 }
 
 interface Source {
@@ -38,10 +52,11 @@ interface Source {
 }
 
 export async function tellStory(story: Story): Promise<void> {
-  const { narrator, folder, cleanup, signal } = story;
+  const { narrator, folder, cleanup, signal, stage } = story;
   mkdirSync(join(folder, 'logs'));
 
-  narrator.step('A source machine: a disk of 1 GiB (a loop device) with ext4, files, and a load that does not stop');
+  const size = mebibytes(stage?.diskBytes ?? DISK_BYTES);
+  narrator.step(`A source machine: a disk of ${size} (a loop device) with ext4, files, and a load that does not stop`);
   const source = await createSource(story);
   const { writer, stopLoad } = startLoad(story, source);
 
@@ -51,6 +66,7 @@ export async function tellStory(story: Story): Promise<void> {
     logFolder: join(folder, 'logs'),
     cleanup,
     signal,
+    ...stage?.manager,
   });
   const status = await manager.start();
   narrator.detail(`${status.managerUrl}, block stream ${status.blockStream}`);
@@ -64,6 +80,7 @@ export async function tellStory(story: Story): Promise<void> {
     stateFolder: join(folder, 'agent'),
     logFolder: join(folder, 'logs'),
     cleanup,
+    ...stage?.agent,
   });
   await agent.enrol();
   signal.throwIfAborted();
@@ -91,14 +108,16 @@ export async function tellStory(story: Story): Promise<void> {
   narrator.step('Proof: the first point is good: a copy is mounted, read, unmounted and checked');
   narrator.detail(await proveGood({ imagePath: first, folder, cleanup, leastEntries: durableBefore }));
 
+  // The figures come from the REST interface, which is not reached in another network.
+  if (stage !== undefined) return;
   narrator.step('Measured');
   narrator.detail(
     await describeMeasurements({ manager, agent, machineName: MACHINE, initialSync, lagSeconds, status }),
   );
 }
 
-async function createSource({ folder, cleanup, narrator, signal }: Story): Promise<Source> {
-  const disk = await LoopDisk.create({ folder, name: 'source', sizeBytes: DISK_BYTES, cleanup });
+async function createSource({ folder, cleanup, narrator, signal, stage }: Story): Promise<Source> {
+  const disk = await LoopDisk.create({ folder, name: 'source', sizeBytes: stage?.diskBytes ?? DISK_BYTES, cleanup });
   await disk.format('ext4');
   const mountPoint = await disk.mount();
   // A tree of real files with a list of their checksums, which is read again from the replica.
@@ -135,16 +154,23 @@ function startLoad(
   return { writer, stopLoad };
 }
 
-async function watchInitialSync({ narrator, signal }: Story, manager: Manager): Promise<void> {
+async function watchInitialSync(story: Story, manager: Manager): Promise<void> {
+  const { narrator, signal } = story;
   await waitFor(
     `${MACHINE} to be in continuous replication`,
     async () => {
-      const machine = await manager.ask(async (api, limit) => api.machine(MACHINE, limit));
+      const machine = await askMachine(story, manager);
       narrator.progress(describeProgress(machine));
       return machine.replicationState === 'CONTINUOUS';
     },
     { timeoutMilliseconds: 120_000, pollMilliseconds: 500, signal },
   );
+}
+
+/** The command takes longer, and reaches a manager in another network. */
+async function askMachine({ stage }: Story, manager: Manager): Promise<Machine> {
+  if (stage !== undefined) return manager.machine(MACHINE);
+  return manager.ask(async (api, limit) => api.machine(MACHINE, limit));
 }
 
 function describeProgress({ replicationState, disks, stallCause, detail }: Machine): string {
@@ -155,16 +181,17 @@ function describeProgress({ replicationState, disks, stallCause, detail }: Machi
   return `${replicationState ?? 'not seen yet'} ${percent} % (${mebibytes(replicated)} of ${mebibytes(size)})${trouble}`;
 }
 
-async function watchLag({ narrator, signal }: Story, manager: Manager): Promise<readonly number[]> {
+async function watchLag(story: Story, manager: Manager): Promise<readonly number[]> {
+  const { narrator, signal, stage } = story;
   const samples: number[] = [];
   await waitFor(
     'samples of the lag',
     async () => {
-      const machine = await manager.ask(async (api, limit) => api.machine(MACHINE, limit));
+      const machine = await askMachine(story, manager);
       if (machine.lagSeconds !== null) samples.push(machine.lagSeconds);
       const lag = machine.lagSeconds === null ? 'unknown' : `${machine.lagSeconds.toFixed(1)} s`;
       narrator.progress(`${machine.replicationState}: lag ${lag}, backlog ${mebibytes(machine.backlogBytes ?? 0)}`);
-      return samples.length >= LAG_SAMPLES;
+      return samples.length >= (stage?.lagSamples ?? LAG_SAMPLES);
     },
     { timeoutMilliseconds: 60_000, pollMilliseconds: 500, signal },
   );

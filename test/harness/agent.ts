@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Machine } from '@lms/api';
 import { BackgroundProcess } from './background-process.ts';
 import type { Cleanup } from './cleanup.ts';
-import { requireCommand } from './command.ts';
+import { requireCommand, runCommand } from './command.ts';
+import type { CommandResult } from './command.ts';
 import { LMS_AGENT } from './operator.ts';
 import type { Operator } from './operator.ts';
 import { HERE } from './place.ts';
@@ -20,6 +21,8 @@ export interface AgentOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Default: here. */
   readonly place?: Place;
+  /** Further options of `lms-agent enrol`. */
+  readonly enrolOptions?: readonly string[];
 }
 
 /** Of `lms-agent status`: what tests look at. */
@@ -32,6 +35,9 @@ export interface AgentStatus {
   readonly trackerLosses: number | null;
   /** Of the last freeze; null when there was none. */
   readonly lastPauseMicroseconds: number | null;
+  readonly manager: { readonly lastContactAt: string | null; readonly failure: string | null } | null;
+  readonly proxy: { readonly url: string; readonly username: string | null } | null;
+  readonly proxyInUse: boolean | null;
 }
 
 export class Agent {
@@ -69,6 +75,7 @@ export class Agent {
       ...disks.flatMap((device) => ['--disk', device]),
       '--name',
       name,
+      ...(this.#options.enrolOptions ?? []),
     );
     await requireCommand(program, parameters, { input: token });
   }
@@ -98,6 +105,12 @@ export class Agent {
     await this.#process?.end();
     const { program, parameters } = this.#placed('uninstall', '--state-dir', this.#options.stateFolder);
     await requireCommand(program, parameters);
+  }
+
+  /** Whatever its exit code is. */
+  async configure(...options: readonly string[]): Promise<CommandResult> {
+    const { program, parameters } = this.#placed('configure', '--state-dir', this.#options.stateFolder, ...options);
+    return runCommand(program, parameters);
   }
 
   async status(): Promise<AgentStatus> {

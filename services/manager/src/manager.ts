@@ -37,6 +37,8 @@ export interface ManagerOptions {
   readonly names: readonly string[];
   /** Folder of agent packages that somebody else made. Default: the manager makes them. */
   readonly agentPackages?: string;
+  /** What is started as the replication server; it is given the usual arguments. Default: this repository's own. */
+  readonly replicationServerProgram?: string;
 }
 
 export class Manager implements Service {
@@ -117,6 +119,7 @@ export class Manager implements Service {
     await this.#services.start(logs, signal);
     const caPem = await readFile(join(folder.caDirectory, 'ca.pem'), 'utf8');
     const managerUrl = Promise.withResolvers<string>();
+    const { replicationServerProgram } = this.#options;
     const staging = createStagingControllerService({
       listen,
       tls: await internal.of('staging-controller'),
@@ -129,6 +132,7 @@ export class Manager implements Service {
         blockStreamListen: formatAddress(this.#options.blockStream),
         advertisedNames: [this.#advertisedBlockStreamHost()],
         name: 'host',
+        ...(replicationServerProgram === undefined ? {} : { program: replicationServerProgram }),
       },
     });
     this.#staging = staging;

@@ -42,6 +42,7 @@ export function addManagerCommand(program: Command, interruption: Interruption):
           listen: options.listen,
           blockStream: options.blockStream,
           names: options.name ?? [],
+          ...replicationServerProgram(process.env),
           ...(options.agentPackages === undefined ? {} : { agentPackages: resolve(options.agentPackages) }),
           signal: interruption.signal,
         });
@@ -49,4 +50,10 @@ export function addManagerCommand(program: Command, interruption: Interruption):
         throw withExit('failed', thrown);
       }
     });
+}
+
+/** Hardly anybody changes it: a program that starts the replication server elsewhere, such as in another network. */
+function replicationServerProgram(environment: NodeJS.ProcessEnv): { readonly replicationServerProgram?: string } {
+  const program = environment['LMS_REPLICATION_SERVER_PROGRAM'] ?? '';
+  return program === '' ? {} : { replicationServerProgram: resolve(program) };
 }
