@@ -6,11 +6,12 @@
  * new connections, sessions told to come back and their store call finished, stores closed, last reports tried, lock.
  */
 import { ReplicationServerApi } from '@lms/api';
-import type { Bandwidth } from '@lms/api';
+import type { Bandwidth, ReplicationServerSettings } from '@lms/api';
 import { BandwidthLimiter } from '@lms/bandwidth';
 import { createBlockStreamListener } from '@lms/block-stream';
 import type { BlockStreamListener } from '@lms/block-stream';
 import { checkManager } from '@lms/network-check';
+import { toLmsError } from '@lms/errors';
 import type { ProxySettings } from '@lms/proxy';
 import { HEALTHY, unhealthy } from '@lms/service';
 import type { Health, Service } from '@lms/service';
@@ -27,6 +28,7 @@ import { ExportHolds } from './manager/export-holds.ts';
 import type { LogUpload } from './manager/log-upload.ts';
 import { ManagerProxy } from './manager/manager-proxy.ts';
 import type { ProxyUse } from './manager/manager-proxy.ts';
+import { proxyOfSettings } from './manager/proxy-of-settings.ts';
 import { NetworkChecks } from './manager/network-checks.ts';
 import { PointReports } from './manager/point-reports.ts';
 import { keepReady } from './manager/ready-reports.ts';
@@ -117,12 +119,14 @@ export class ReplicationServer implements Service {
     this.#running = { ...parts, loops };
   }
 
-  /**
-   * How the manager is to be reached, as it says itself; null: as installed. The way of before stays in use until the new one
-   * has led there once.
-   */
-  applyProxy(proxy: ProxySettings | null): void {
-    this.#proxy?.want(proxy);
+  /** How the manager is to be reached, as it says itself. The way of before stays until the new one has led there once. */
+  #applyProxy(told: ReplicationServerSettings['proxy']): void {
+    try {
+      this.#proxy?.want(proxyOfSettings(told));
+    } catch (thrown) {
+      const { code, message, action } = toLmsError(thrown);
+      this.#logger.warn({ code, action }, `the proxy of the settings cannot be used: ${message}`);
+    }
   }
 
   #useOfProxy(identity: ServerIdentity, api: ReplicationServerApi): ProxyUse {
@@ -297,6 +301,7 @@ export class ReplicationServer implements Service {
           reportAll(added);
         },
         onTasks: (listed) => tasks.update(listed),
+        onProxy: (told) => this.#applyProxy(told),
         onChecks: (listed) => checks.update(listed),
         onManagerBack: () => {
           this.#managerProblem = null;

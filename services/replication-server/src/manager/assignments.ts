@@ -9,6 +9,7 @@ import type {
   Bandwidth,
   ReplicationServerApi,
   ReplicationServerCheck,
+  ReplicationServerSettings,
   ReplicationTask,
 } from '@lms/api';
 import { toLmsError } from '@lms/errors';
@@ -24,6 +25,7 @@ export interface AssignmentEvents {
   /** After each change; `added`: not assigned before; `removed`: of which nothing is to be kept. */
   readonly onMachines: (added: readonly string[], removed: readonly string[]) => Promise<void>;
   readonly onTasks: (tasks: readonly ReplicationTask[]) => void;
+  readonly onProxy: (proxy: ReplicationServerSettings['proxy']) => void;
   readonly onChecks: (checks: readonly ReplicationServerCheck[]) => void;
   /** The manager answers again, after a time in which it did not (or for the first time). */
   readonly onManagerBack: () => void;
@@ -96,10 +98,13 @@ export class Assignments {
   async #apply(answer: AssignmentsAnswer, events: AssignmentEvents): Promise<void> {
     const added = this.#replace(answer.machines);
     this.#bandwidth = answer.settings.bandwidth;
+    // It has a password, and a file of its own once it is in use.
+    const settings = { ...answer.settings, proxy: null };
     await replaceDurably(
       this.#file,
-      `${JSON.stringify({ ...answer, removedMachineIds: [], tasks: [], checks: [] })}\n`,
+      `${JSON.stringify({ ...answer, settings, removedMachineIds: [], tasks: [], checks: [] })}\n`,
     );
+    events.onProxy(answer.settings.proxy);
     await events.onMachines(added, answer.removedMachineIds);
     events.onTasks(answer.tasks);
     events.onChecks(answer.checks);
