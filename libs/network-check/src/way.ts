@@ -76,19 +76,22 @@ function describeAddresses(host: string, found: readonly ResolvedAddress[], prox
 /** Addresses without a route are left out, as programs do; the step fails when none is left. */
 async function findRoutes(addresses: readonly ResolvedAddress[], port: number) {
   const looked = await Promise.all(
-    addresses.map(async (address) => ({
-      address,
-      found: await findRoute(address, port).catch((thrown: unknown) => thrown as StepFailure),
-    })),
+    addresses.map(async (address) => {
+      try {
+        return {
+          address,
+          detail: `${address.address} ${describeRoute(await findRoute(address, port))}`,
+          failure: null,
+        };
+      } catch (thrown) {
+        const failure = thrown as StepFailure;
+        return { address, detail: failure.message, failure };
+      }
+    }),
   );
-  const detail = looked
-    .map(({ address, found }) =>
-      found instanceof Error ? found.message : `${address.address} ${describeRoute(found)}`,
-    )
-    .join('; ');
-  const value = looked.filter(({ found }) => !(found instanceof Error)).map(({ address }) => address);
-  const [first] = looked;
-  if (value.length === 0) throw new StepFailure('NO_ROUTE', detail, first?.found);
+  const detail = looked.map((each) => each.detail).join('; ');
+  const value = looked.filter(({ failure }) => failure === null).map(({ address }) => address);
+  if (value.length === 0) throw new StepFailure('NO_ROUTE', detail, looked[0]?.failure);
   return { value, outcome: { detail } };
 }
 

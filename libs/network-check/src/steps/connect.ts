@@ -30,28 +30,36 @@ export async function connectToAny(
   limits: CheckLimits,
   signal: AbortSignal,
 ): Promise<Connected> {
-  const tried = await Promise.all(
-    addresses.map(async (address) => {
-      const startedAt = performance.now();
-      const opened = await connectTo(address, port, limits, signal).catch((thrown: unknown) => thrown as Error);
-      return { address, opened, milliseconds: Math.round(performance.now() - startedAt) };
-    }),
-  );
-  const attempts = tried.map(({ address, opened, milliseconds }): Attempt => {
-    const failure = opened instanceof Error ? connectFailure(address.address, port, opened) : null;
-    return { address, milliseconds, failure };
-  });
+  const tried = await Promise.all(addresses.map((address) => tryAddress(address, port, limits, signal)));
+  const attempts = tried.map(({ address, milliseconds, failure }): Attempt => ({ address, milliseconds, failure }));
   let chosen: Connected | null = null;
-  for (const { address, opened, milliseconds } of tried) {
-    if (opened instanceof Error) continue;
-    if (chosen === null && !signal.aborted) chosen = { socket: opened, address, milliseconds, attempts };
-    else opened.destroy();
+  for (const { address, milliseconds, socket } of tried) {
+    if (socket === null) continue;
+    if (chosen === null && !signal.aborted) chosen = { socket, address, milliseconds, attempts };
+    else socket.destroy();
   }
   signal.throwIfAborted();
   if (chosen !== null) return chosen;
   const [first] = attempts;
   const reason = first?.failure?.reason ?? 'CHECK_FAILED';
   throw new StepFailure(reason, attempts.map(({ failure }) => failure?.message ?? '').join('; '), first?.failure);
+}
+
+async function tryAddress(
+  address: ResolvedAddress,
+  port: number,
+  limits: CheckLimits,
+  signal: AbortSignal,
+): Promise<Attempt & { readonly socket: Socket | null }> {
+  const startedAt = performance.now();
+  const sinceStart = (): number => Math.round(performance.now() - startedAt);
+  try {
+    const socket = await connectTo(address, port, limits, signal);
+    return { address, milliseconds: sinceStart(), failure: null, socket };
+  } catch (thrown) {
+    const failure = connectFailure(address.address, port, thrown);
+    return { address, milliseconds: sinceStart(), failure, socket: null };
+  }
 }
 
 /** A connection of one's own; the caller owns the socket. */

@@ -36,14 +36,17 @@ const KINDS: readonly { readonly pattern: RegExp; readonly reason: CheckReason; 
 
 export function handshakeFailure(peer: string, thrown: unknown): StepFailure {
   if (thrown instanceof StepFailure) return thrown;
-  const { code = '', message } = thrown as NodeJS.ErrnoException;
+  const { code = '', message, errno } = thrown as NodeJS.ErrnoException;
   const text = `${code} ${message}`.toUpperCase().replaceAll(' ', '_');
   const kind = KINDS.find(({ pattern }) => pattern.test(text));
   if (kind !== undefined) return new StepFailure(kind.reason, `${peer} ${kind.words} (${code || message})`, thrown);
-  const how = code === 'ECONNRESET' ? 'reset or closed' : 'ended';
+  // An orderly end has the same code, made by Node; a reset comes from the kernel with its number.
+  if (errno !== undefined && code === 'ECONNRESET') {
+    return new StepFailure('TCP_RESET', `${peer}: the connection was reset as TLS began`, thrown);
+  }
   return new StepFailure(
     'TLS_CLOSED',
-    `${peer}: the connection was ${how} during the TLS handshake (${code || message})`,
+    `${peer}: the connection was closed during the TLS handshake (${code || message})`,
     thrown,
   );
 }

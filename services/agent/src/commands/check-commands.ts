@@ -5,6 +5,7 @@ import type { ChecksResult } from '@lms/network-check';
 import type { Command } from 'commander';
 import { runCheckBlockStream, runCheckManager } from './check.ts';
 import type { CheckBlockStreamOptions, CheckManagerOptions } from './check.ts';
+import { addBlockStreamProxyOptions, addProxyOptions } from './proxy-options.ts';
 
 const STATE_DIR = ['--state-dir <folder>', 'folder of the enrolled agent whose way is checked'] as const;
 
@@ -21,16 +22,14 @@ export function addCheckCommands(
     if (!result.passed) throw new CommandError('failed', 'UNAVAILABLE', 'the check has failed: see the report');
   };
   const stepTimeout = () => durationOption('--step-timeout <time>', 'longest wait of each step, instead of its own');
-  check
-    .command('443')
+  addProxyOptions(check.command('443'))
     .description('the way to the manager')
     .option(...STATE_DIR)
     .option('--manager <url>', 'before enrolment: address of the manager, https://…', parseHttpsUrl)
     .option('--ca-sha256 <hex>', "before enrolment: SHA-256 of the manager's CA", parseSha256)
     .addOption(stepTimeout())
     .action(async (options: CheckManagerOptions) => show(await runCheckManager(options, interruption.signal)));
-  check
-    .command('1500')
+  addBlockStreamProxyOptions(check.command('1500'))
     .description('the way to the replication server; of an enrolled agent each address that it was told')
     .option(...STATE_DIR)
     .option(

@@ -4,6 +4,8 @@ import { CommandError } from '@lms/command-line';
 import type { HostAndPort } from '@lms/command-line';
 import { checkBlockStream, checkManager, checksResult } from '@lms/network-check';
 import type { CheckLimits, ChecksResult } from '@lms/network-check';
+import { proxyFromEnvironment } from '@lms/proxy';
+import type { ProxySettings } from '@lms/proxy';
 import { runtimeFolder } from '../kernel/index.ts';
 import { blockStreamAddresses, parseAssignment } from '../manager-link/assignment.ts';
 import { checkAddress, checkAgentsManager, requireAddresses } from '../network-check/check-as-agent.ts';
@@ -11,15 +13,17 @@ import type { CheckedAgent } from '../network-check/check-as-agent.ts';
 import { runtimeId } from '../state/runtime-names.ts';
 import { StateFolder } from '../state/state-folder.ts';
 import { readRunningStatus } from '../status-report.ts';
+import { readBlockStreamProxy, readManagerProxy } from './proxy-options.ts';
+import type { BlockStreamProxyOptions, ProxyOptions } from './proxy-options.ts';
 
-export interface CheckManagerOptions {
+export interface CheckManagerOptions extends ProxyOptions {
   readonly stateDir?: string;
   readonly manager?: string;
   readonly caSha256?: string;
   readonly stepTimeout?: number;
 }
 
-export interface CheckBlockStreamOptions {
+export interface CheckBlockStreamOptions extends BlockStreamProxyOptions {
   readonly stateDir?: string;
   readonly address?: HostAndPort;
   readonly stepTimeout?: number;
@@ -27,15 +31,17 @@ export interface CheckBlockStreamOptions {
 
 export async function runCheckManager(options: CheckManagerOptions, signal: AbortSignal): Promise<ChecksResult> {
   const { stateDir, manager, caSha256 } = options;
+  const given = await readManagerProxy(options);
   const limits = limitsOf(options.stepTimeout);
   if (stateDir !== undefined) {
-    const agent = await enrolledAgent(new StateFolder(stateDir), limits);
+    const agent = await enrolledAgent(new StateFolder(stateDir), { manager: given }, limits);
     return checksResult([await checkAgentsManager(agent, signal)]);
   }
   if (manager === undefined || caSha256 === undefined) {
     throw usage('--state-dir DIR is needed, or --manager URL and --ca-sha256 HEX');
   }
-  const asked = { from: 'agent', managerUrl: manager, caSha256, caPem: null, proxy: null, identity: null } as const;
+  const proxy = given === undefined ? proxyFromEnvironment(manager, process.env) : given;
+  const asked = { from: 'agent', managerUrl: manager, caSha256, caPem: null, proxy, identity: null } as const;
   return checksResult([await checkManager({ ...asked, limits, signal })]);
 }
 
@@ -45,9 +51,10 @@ export async function runCheckBlockStream(
   signal: AbortSignal,
 ): Promise<ChecksResult> {
   const { stateDir, address } = options;
+  const given = await readBlockStreamProxy(options);
   const limits = limitsOf(options.stepTimeout);
   if (stateDir !== undefined) {
-    const agent = await enrolledAgent(new StateFolder(stateDir), limits);
+    const agent = await enrolledAgent(new StateFolder(stateDir), { blockStream: given }, limits);
     const reports: CheckReport[] = [];
     for (const each of address === undefined ? requireAddresses(agent) : [address]) {
       reports.push(await checkAddress(agent, each, signal));
@@ -55,20 +62,31 @@ export async function runCheckBlockStream(
     return checksResult(reports);
   }
   if (address === undefined) throw usage('--state-dir DIR is needed, or --address HOST:PORT');
-  const unknown = { serverName: null, caPem: null, identity: null, ownSession: null, proxy: null } as const;
+  const unknown = { serverName: null, caPem: null, identity: null, ownSession: null, proxy: given ?? null } as const;
   return checksResult([await checkBlockStream({ from: 'agent', ...address, ...unknown, limits, signal })]);
 }
 
-async function enrolledAgent(state: StateFolder, limits: Partial<CheckLimits>): Promise<CheckedAgent> {
+interface GivenProxies {
+  readonly manager?: ProxySettings | null | undefined;
+  readonly blockStream?: ProxySettings | null | undefined;
+}
+
+/** Proxies as the agent has them, unless others are given: so one can be tried before `lms-agent configure`. */
+async function enrolledAgent(
+  state: StateFolder,
+  given: GivenProxies,
+  limits: Partial<CheckLimits>,
+): Promise<CheckedAgent> {
   const identity = await state.identity();
+  const own = await state.proxies();
   const assignment = parseAssignment(await state.findAssignment());
   return {
     identity,
     credentials: await state.credentials(),
     addresses: assignment === null ? [] : blockStreamAddresses(assignment),
     ownSession: ownSession(state),
-    proxy: null,
-    blockStreamProxy: null,
+    proxy: given.manager === undefined ? own.manager : given.manager,
+    blockStreamProxy: given.blockStream === undefined ? own.blockStream : given.blockStream,
     limits,
   };
 }

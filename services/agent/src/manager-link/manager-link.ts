@@ -297,8 +297,8 @@ export class ManagerLink {
       credentials: { privateKeyPem, certificatePem: certificate.pem, caPem },
       addresses: inUseFirst(endpoint.address, this.#assignment),
       ownSession: replicator.status().connected ? ('connected' as const) : ('absent' as const),
-      proxy: null,
-      blockStreamProxy: null,
+      proxy: this.#proxies.manager,
+      blockStreamProxy: this.#proxies.blockStream,
     };
     const deadline = AbortSignal.timeout(Math.ceil(remainingSeconds * 1_000));
     return checkAsAgent(agent, target, address ?? null, AbortSignal.any([signal, deadline]));
