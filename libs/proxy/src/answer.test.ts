@@ -42,6 +42,9 @@ test('407 tells apart: no user, a wrong one, and a way that is not supported', (
   expect(unsupported?.reason).toBe('PROXY_SCHEME_UNSUPPORTED');
   expect(unsupported?.message).toContain('Negotiate, NTLM; only Basic is supported');
   expect(failureOfAnswer(answer(407), REQUEST)?.reason).toBe('PROXY_AUTHENTICATION_REQUIRED');
+  const named = { ...REQUEST, username: 'kim' };
+  expect(failureOfAnswer(answer(401), named)?.reason).toBe('PROXY_AUTHENTICATION_REQUIRED');
+  expect(failureOfAnswer(answer(401), { ...REQUEST, username: null })?.reason).toBe('PROXY_NOT_A_PROXY');
 });
 
 test('schemes are found in one header or several, and not in their parameters', () => {

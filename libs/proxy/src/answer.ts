@@ -27,7 +27,9 @@ export function failureOfAnswer(answer: ConnectAnswer, request: ConnectRequest):
   const { status } = answer;
   const { proxyUrl, target } = request;
   if (status >= 200 && status < 300) return null;
-  if (status === 407) return failureOfAuthentication(answer, request);
+  // tinyproxy says 401 to a wrong password.
+  const refusesUser = status === 407 || (status === 401 && request.username !== null);
+  if (refusesUser) return failureOfAuthentication(answer, request);
   const said = saying(answer);
   if (status === 403) {
     return new ProxyError(
