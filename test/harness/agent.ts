@@ -6,7 +6,7 @@ import { BackgroundProcess } from './background-process.ts';
 import type { Cleanup } from './cleanup.ts';
 import { requireCommand, runCommand } from './command.ts';
 import type { CommandResult } from './command.ts';
-import { LMS_AGENT } from './operator.ts';
+import { LMS_AGENT, WITHOUT_PROXY } from './operator.ts';
 import type { Operator } from './operator.ts';
 import { HERE } from './place.ts';
 import type { Place, PlacedCommand } from './place.ts';
@@ -77,7 +77,7 @@ export class Agent {
       name,
       ...(this.#options.enrolOptions ?? []),
     );
-    await requireCommand(program, parameters, { input: token });
+    await requireCommand(program, parameters, { input: token, environment: WITHOUT_PROXY });
   }
 
   start(): void {

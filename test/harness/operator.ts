@@ -11,6 +11,14 @@ const REPOSITORY = join(import.meta.dirname, '../..');
 export const LMS = join(REPOSITORY, 'bin/lms');
 export const LMS_AGENT = join(REPOSITORY, 'bin/lms-agent');
 
+/** A proxy of whoever runs the tests leads nowhere near a test's manager. */
+export const WITHOUT_PROXY: Readonly<Record<string, undefined>> = {
+  https_proxy: undefined,
+  HTTPS_PROXY: undefined,
+  all_proxy: undefined,
+  ALL_PROXY: undefined,
+};
+
 export interface OperatorOptions {
   readonly contextPath: string;
   /** Ends commands that are under way. */
@@ -82,6 +90,7 @@ export class Operator {
   }
 
   #commandOptions(): CommandOptions {
-    return this.#options.signal === undefined ? {} : { signal: this.#options.signal };
+    const { signal } = this.#options;
+    return { environment: WITHOUT_PROXY, ...(signal === undefined ? {} : { signal }) };
   }
 }

@@ -39,7 +39,7 @@ export interface ConnectOptions extends ConnectionOptions {
 }
 
 export async function connectBlockStream(options: ConnectOptions): Promise<TlsFrameConnection> {
-  const peer = `${options.host}:${options.port}`;
+  const peer = `${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port}`;
   const timeoutMilliseconds = options.connectTimeoutMilliseconds ?? CONNECT_TIMEOUT_MILLISECONDS;
   options.signal.throwIfAborted();
   const tunnel = (await options.openSocket?.(options.signal)) ?? null;

@@ -40,6 +40,14 @@ test('what the command line leaves out may stand in the environment, which never
   });
 });
 
+test('an address of IPv6 that agents connect to may have brackets and a port, or none of them', () => {
+  const advertised = (text: string) => parseConfiguration([...USUAL, '--advertise', text], {}).advertise;
+  expect(advertised('fd00::1')).toEqual({ host: 'fd00::1', port: 0 });
+  expect(advertised('[fd00::1]')).toEqual({ host: 'fd00::1', port: 0 });
+  expect(advertised('[fd00::1]:1501')).toEqual({ host: 'fd00::1', port: 1501 });
+  expect(() => parseConfiguration([...USUAL, '--listen', 'fd00::1'], {})).toThrow('--listen');
+});
+
 test('a proxy is named by options or the environment; its password and its CA are files', () => {
   const password = join(folder, 'password');
   writeFileSync(password, 'pass word\n');

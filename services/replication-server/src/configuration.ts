@@ -2,6 +2,7 @@
  * The command line of the process, checked once, at the start; an option that is missing there may stand in the
  * environment, as with all services. Secrets are files, never arguments.
  */
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -113,8 +114,9 @@ function parseOptions(commandLine: readonly string[]) {
   }
 }
 
-/** `host:port`, with IPv6 as `[::1]:1500`; the port may be missing where there is a default. */
+/** `host:port`, with IPv6 as `[::1]:1500`; the port may be missing where there is a default, and with it the brackets. */
 function parseAddress(option: Option, text: string, defaultPort?: number): { host: string; port: number } {
+  if (defaultPort !== undefined && isIP(text) === 6) return { host: text, port: defaultPort };
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);

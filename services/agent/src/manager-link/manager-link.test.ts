@@ -419,7 +419,7 @@ test('everything goes by the proxy that is kept in the state folder, the renewal
   expect(link.runningStatus().proxiesChangedAt).toBe('1');
   await end();
   const paths = new Set(manager.requests.map(({ path }) => path));
-  for (const path of ['token', 'heartbeat', 'commands', 'statistics', 'certificate'])
+  for (const path of ['token', 'heartbeat', 'commands', 'statistics', 'logs', 'certificate'])
     expect([path, paths.has(`/v1/agent/${path}`)]).toEqual([path, true]);
   // Each connection of the manager is one that the proxy was asked for.
   expect(direct).toBe(proxy.asked.length);

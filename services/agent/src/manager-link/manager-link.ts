@@ -6,6 +6,7 @@ import type { BandwidthLimiter } from '@lms/bandwidth';
 import { productVersion } from '@lms/command-line';
 import { toLmsError } from '@lms/errors';
 import { makeAssertion } from '@lms/identity';
+import { formatAuthority } from '@lms/proxy';
 import { pause } from '@lms/service';
 import type { Replicator } from '../core/index.ts';
 import { readInventory } from '../enrolment/inventory.ts';
@@ -197,7 +198,7 @@ export class ManagerLink {
       stallCause: status.stallCause,
       detail: status.stallDetail ?? status.detail,
       connected: status.connected,
-      blockStream: address === null ? null : `${address.host}:${address.port}`,
+      blockStream: address === null ? null : formatAuthority(address.host, address.port),
       bandwidth: {
         limitBitsPerSecond,
         until: untilMilliseconds === null ? null : new Date(untilMilliseconds).toISOString(),

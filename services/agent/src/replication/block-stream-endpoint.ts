@@ -13,7 +13,7 @@
 import { connectBlockStream } from '@lms/block-stream';
 import type { FrameConnection, Pacer } from '@lms/block-stream';
 import { LmsError, toLmsError } from '@lms/errors';
-import { isBypassed, openTunnel } from '@lms/proxy';
+import { formatAuthority, isBypassed, openTunnel } from '@lms/proxy';
 import type { ProxySettings } from '@lms/proxy';
 
 export interface EndpointAddress {
@@ -188,7 +188,7 @@ function isSame(one: EndpointAddress, other: EndpointAddress | null | undefined)
 }
 
 function textOf({ host, port }: EndpointAddress): string {
-  return `${host}:${port}`;
+  return formatAuthority(host, port);
 }
 
 function tell(failures: readonly LmsError[]): string {

@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { MAXIMUM_RESOLVED_ADDRESSES } from '@lms/api';
 import type { AgentSituation } from '@lms/api';
 import { failureReason } from '@lms/block-stream';
+import { formatAuthority } from '@lms/proxy';
 import type { ReplicationStatus, SessionFailure } from '../core/index.ts';
 import type { EndpointAddress } from './block-stream-endpoint.ts';
 
@@ -70,7 +71,7 @@ export class SituationReport {
     return {
       reason: failureReason(lastFailure.error),
       message: lastFailure.error.message.slice(0, MAXIMUM_SENTENCE_LENGTH),
-      address: address === null ? null : `${address.host}:${address.port}`,
+      address: address === null ? null : formatAuthority(address.host, address.port),
       resolved: this.#resolved !== null && this.#resolved.host === address?.host ? [...this.#resolved.addresses] : [],
       at: new Date(lastFailure.atMicroseconds / 1_000).toISOString(),
       count: lastFailure.count,
