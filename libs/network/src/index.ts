@@ -13,10 +13,16 @@ export {
   type Route,
   type Traffic,
 } from './flows.ts';
+export { cloudAddresses, installationPorts, type CloudAddress, type InstallationPort } from './installation-ports.ts';
 export { portRows, type Direction, type PortRow } from './port-table.ts';
 export { BLOCK_STREAM_PORT, DNS_PORT, MANAGER_PORT, PROTOCOLS, type Protocol } from './ports.ts';
 export { PROVIDER_ENDPOINTS, PROVIDERS, type Provider, type ProviderEndpoint } from './provider-endpoints.ts';
-export { firewallRules, type FirewallRules, type FirewallRulesRequest } from './rules/firewall-rules.ts';
+export {
+  firewallRules,
+  type FirewallRules,
+  type FirewallRulesRequest,
+  type RulesOptions,
+} from './rules/firewall-rules.ts';
 export {
   ROLES,
   type BlockStreamAddress,
@@ -27,4 +33,4 @@ export {
 export { isLoopback, isPrivate, networkOf, parseNetwork, type Network } from './rules/network.ts';
 export { namesIn, type NameLookup } from './rules/situation.ts';
 export { TARGET_NAMES, type TargetName } from './rules/targets/index.ts';
-export { type OtherTraffic, type RenderOptions, type StorageAccount } from './rules/targets/target.ts';
+export { type OtherTraffic } from './rules/targets/target.ts';

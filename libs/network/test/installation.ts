@@ -1,7 +1,7 @@
 // An installation on two networks, and what somebody asks rules for.
 
 import { parseNetwork } from '../src/index.ts';
-import type { InstallationNetwork, Network, RenderOptions, RuleRequest } from '../src/index.ts';
+import type { InstallationNetwork, Network, RulesOptions, RuleRequest } from '../src/index.ts';
 
 export const network = (text: string): Network => parseNetwork(text, 'test');
 
@@ -35,7 +35,7 @@ export const REQUEST: RuleRequest = {
   anywhere: false,
 };
 
-export const OPTIONS: RenderOptions = {
+export const OPTIONS: RulesOptions = {
   otherTraffic: 'drop',
   network: null,
   namespace: 'lms',

@@ -42,6 +42,13 @@ test.each([
   ['bandwidth', 'plan'],
   ['bandwidth', 'plan', '--link', '100'],
   ['bandwidth', 'plan', '--link', '100Mbit/s', '--headroom', '0'],
+  ['network', 'rules'],
+  ['network', 'rules', '--for', 'cisco'],
+  ['network', 'rules', '--for', 'nftables', '--role', 'agent'],
+  ['network', 'rules', '--for', 'aws', '--source', 'manager.example.com'],
+  ['network', 'rules', '--for', 'aws', '--proxy', 'socks://10.0.0.1:1080'],
+  ['network', 'rules', '--for', 'aws', '--block-stream', '1500'],
+  ['network', 'rules', '--for', 'kubernetes', '--selector', 'app'],
   ['manager'],
   ['manager', '--data-dir', 'd', '--listen', '8443'],
 ])('wrong usage is found before anything is done: lms %s', async (...argv) => {

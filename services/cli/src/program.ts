@@ -6,6 +6,7 @@ import { addBandwidthCommands } from './commands/bandwidth.ts';
 import { addDiagnoseCommand } from './commands/diagnose.ts';
 import { addMachineCommands } from './commands/machine.ts';
 import { addManagerCommand } from './commands/manager.ts';
+import { addNetworkCommands } from './commands/network.ts';
 import { addPointCommands } from './commands/point.ts';
 import { addReplicationServerCommands } from './commands/replication-server.ts';
 import { addStagingCommands } from './commands/staging.ts';
@@ -40,5 +41,6 @@ export function createProgram(interruption: Interruption): Command {
   addStagingCommands(program, session);
   addReplicationServerCommands(program, session);
   addBandwidthCommands(program, session);
+  addNetworkCommands(program, session);
   return program;
 }

@@ -2,7 +2,7 @@
 // nothing else of all that is tried: other ports, other addresses, other hosts, the other direction, the other family of addresses.
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { firewallRules, networkOf, type InstallationNetwork, type RenderOptions, type RuleRequest } from '@lms/network';
+import { firewallRules, networkOf, type InstallationNetwork, type RulesOptions, type RuleRequest } from '@lms/network';
 import { Cleanup } from '../../harness/cleanup.ts';
 import { RulesWorld, type HostName } from './world.ts';
 
@@ -31,7 +31,7 @@ interface Case {
   readonly in: readonly string[];
 }
 
-const OPTIONS: Omit<RenderOptions, 'otherTraffic'> = {
+const OPTIONS: Omit<RulesOptions, 'otherTraffic'> = {
   network: null,
   namespace: 'lms',
   release: 'lms',
@@ -42,7 +42,7 @@ const OPTIONS: Omit<RenderOptions, 'otherTraffic'> = {
 function rulesOf(
   target: 'nftables' | 'iptables',
   { roles, way, proxied, names, overIpv6, operators = [] }: Case,
-  otherTraffic: RenderOptions['otherTraffic'] = 'drop',
+  otherTraffic: RulesOptions['otherTraffic'] = 'drop',
 ): string {
   const at = (host: HostName): string => world.address(host, overIpv6 === true ? 6 : 0);
   const url = (scheme: string, host: string, port: number): string =>

@@ -12,6 +12,7 @@ import {
   MachinePage,
   MachineRemoval,
   MachineSettings,
+  NetworkAnswer,
   Operation,
   OperationAccepted,
   PointPage,
@@ -71,6 +72,11 @@ export class OperatorApi {
 
   status(signal: AbortSignal): Promise<Status> {
     return this.client.call({ method: 'GET', path: '/v1/status', answer: Status, signal });
+  }
+
+  /** Addresses and ports of this installation. */
+  network(signal: AbortSignal): Promise<NetworkAnswer> {
+    return this.client.call({ method: 'GET', path: '/v1/network', answer: NetworkAnswer, signal });
   }
 
   createToken(request: CreateTokenRequest, signal: AbortSignal): Promise<CreateTokenAnswer> {

@@ -7,6 +7,7 @@ export * from './limits.ts';
 export * from './logs.ts';
 export * from './machine.ts';
 export * from './network-check.ts';
+export * from './network.ts';
 export * from './operation.ts';
 export * from './point.ts';
 export * from './problem.ts';

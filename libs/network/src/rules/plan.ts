@@ -52,6 +52,15 @@ export function planRules({ installation, request, lookup, resolver }: PlanOptio
   return { roles, notes: notesOf(roles, situation, installation, request, resolver) };
 }
 
+/** Who uses a storage account: the manager, and replication servers. */
+export function storageNetworks({ installation, request, lookup, resolver }: PlanOptions): readonly Network[] {
+  const situation = new Situation(installation, request, lookup, resolver);
+  return distinctNetworks([
+    ...situation.destinations('manager', 'operator').flatMap(({ networks }) => networks),
+    ...request.staging,
+  ]);
+}
+
 function rulesOf(party: Party, situation: Situation): readonly Rule[] {
   const active = FLOWS.filter((flow) => isActive(flow, situation));
   return [

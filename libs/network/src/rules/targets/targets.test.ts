@@ -7,7 +7,7 @@ import { Json } from '../../../test/json-reader.ts';
 import { INSTALLATION, lookup, network, OPTIONS, REQUEST } from '../../../test/installation.ts';
 import { READ_BACK } from '../../../test/read-back.ts';
 import { firewallRules, TARGET_NAMES } from '../../index.ts';
-import type { RenderOptions, RuleRequest, TargetName } from '../../index.ts';
+import type { RulesOptions, RuleRequest, TargetName } from '../../index.ts';
 import { formatNetwork, type Network } from '../network.ts';
 import { planRules } from '../plan.ts';
 import { TARGETS } from './index.ts';
@@ -22,7 +22,7 @@ const ways: readonly (readonly [string, Partial<RuleRequest>])[] = [
   ['open to everybody', { anywhere: true, sources: [], staging: [] }],
 ];
 
-function rules(target: TargetName, change: Partial<RuleRequest> = {}, options: Partial<RenderOptions> = {}) {
+function rules(target: TargetName, change: Partial<RuleRequest> = {}, options: Partial<RulesOptions> = {}) {
   const oneHost = TARGETS[target].oneHost;
   const request: RuleRequest = {
     ...REQUEST,
@@ -30,7 +30,7 @@ function rules(target: TargetName, change: Partial<RuleRequest> = {}, options: P
     ...(target === 'kubernetes' && { roles: ['source'] }),
     ...change,
   };
-  const all: RenderOptions = {
+  const all: RulesOptions = {
     ...OPTIONS,
     ...(target === 'ibm' && { network: 'r006-4727d842' }),
     ...(target === 'kubernetes' && { selector: { 'kubevirt.io/domain': 'shop' } }),
@@ -117,9 +117,9 @@ const SUBNET = '/subscriptions/1/resourceGroups/g/providers/Microsoft.Network/vi
 test.each(['azure', 'terraform-azure'] as const)(
   '%s: a storage account lets in the manager and the replication servers, and says what it cannot let in',
   (target) => {
-    const addresses = ['198.51.100.7', '198.51.100.64/26', '10.20.0.0/16', '2001:db8::7'].map(network);
-    const storageAccount = { name: 'replicas', addresses, subnets: [SUBNET] };
-    const { text, notes } = rules(target, {}, { storageAccount }).written;
+    const staging = ['198.51.100.64/26', '10.20.0.0/16'].map(network);
+    const storageAccount = { name: 'replicas', subnets: [SUBNET] };
+    const { text, notes } = rules(target, { staging }, { storageAccount }).written;
     const json = Json.parse(text);
     const account =
       target === 'azure'
@@ -132,7 +132,7 @@ test.each(['azure', 'terraform-azure'] as const)(
     const subnets = account?.either('virtualNetworkRules', 'virtual_network_subnet_ids').items;
     expect(subnets?.map((item) => (target === 'azure' ? item.at('id') : item).text)).toEqual([SUBNET]);
     expect(account?.either('defaultAction', 'default_action').text).toBe('Deny');
-    expect(notes.join(' ')).toContain('10.20.0.0/16, 2001:db8::7/128 must come by a subnet');
+    expect(notes.join(' ')).toContain('2001:db8::7/128, 10.20.0.0/16 must come by a subnet');
     expect(validated(target, text)).toEqual([]);
   },
 );
