@@ -9,6 +9,7 @@ import { KubeApiServer } from '../harness/kube-api-server.ts';
 import { kubeProgram } from '../harness/kube-programs.ts';
 import { TemporaryFolder } from '../integration/harness/temporary-folder.ts';
 import { CHART, helm, parseObjects, renderText, valuesFiles } from './harness/chart.ts';
+import { policyRules } from './harness/policy-rules.ts';
 import { schemaLocation, writeSchemas } from './harness/schemas.ts';
 
 const LIMIT_MILLISECONDS = 180_000;
@@ -62,6 +63,16 @@ test.each(valuesFiles())('all objects are valid with $name', async ({ path }) =>
   expect(exitCode).toBe(0);
   const names = parseObjects(manifests).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+});
+
+test.each([
+  ['the staging area', policyRules(['staging'])],
+  ['the manager', policyRules(['manager'])],
+  ['source machines by a proxy', policyRules(['source', 'proxy'], { proxied: true })],
+])('policies that `lms network rules` writes are valid: %s', async (_name, manifests) => {
+  const { exitCode, stdout } = await validate(manifests);
+  expect(stdout).toMatch(/Valid: [12], Invalid: 0, Errors: 0, Skipped: 0/);
+  expect(exitCode).toBe(0);
 });
 
 test('what is not valid would be found: a field that nobody reads, and a value of another type', async () => {
