@@ -6,7 +6,7 @@ import { PROVIDER_ENDPOINTS, type ProviderEndpoint } from './provider-endpoints.
 import type { InstallationNetwork } from './rules/model.ts';
 import { endpointOf } from './rules/situation.ts';
 
-export interface InstallationPort extends Omit<PortRow, 'port' | 'neededBy'> {
+export interface InstallationPort extends Omit<PortRow, 'port'> {
   /** More than one: by the address that is taken. Empty: only whoever sets up the client knows. */
   readonly ports: readonly number[];
   /** Egress: where to, as names or IP addresses; empty where only others know. */
@@ -30,7 +30,7 @@ export function installationPorts(installation: InstallationNetwork): readonly I
   };
   return portRows()
     .filter(({ neededBy }) => neededBy.includes(driver))
-    .map(({ port, neededBy: _, ...row }) => {
+    .map(({ port, ...row }) => {
       const end = reached[row.direction === 'egress' ? row.peer : row.client];
       const ownProxy = [row.client, row.peer].includes('agent') && [row.client, row.peer].includes('proxy');
       if (end === undefined || ownProxy) return { ...row, ports: port === null ? [] : [port], addresses: [] };

@@ -24,6 +24,7 @@ import { addDiagnosisRoute } from './routes/operator-diagnosis.ts';
 import { addLogRoutes } from './routes/operator-logs.ts';
 import { addMachineRoutes } from './routes/operator-machines.ts';
 import { addSettingsRoutes } from './routes/operator-settings.ts';
+import { addNetworkRoute } from './routes/operator-network.ts';
 import { addPointRoutes } from './routes/operator-points.ts';
 import { addRemovalRoutes } from './routes/operator-removal.ts';
 import { addStatusRoute } from './routes/operator-status.ts';
@@ -172,6 +173,7 @@ function addRoutes(application: Application, context: RouteContext): void {
   addStatusRoute(application, context);
   addTokenRoutes(application, context);
   addMachineRoutes(application, context);
+  addNetworkRoute(application, context);
   addDiagnosisRoute(application, context);
   addSettingsRoutes(application, context);
   addRemovalRoutes(application, context);

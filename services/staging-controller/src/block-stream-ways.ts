@@ -19,12 +19,23 @@ const AS_FOUND: BlockStreamSettings = { use: BlockStreamUse.ANY, public: undefin
 
 /** In the order to try; empty: there is none (yet). */
 export function namedWays(found: FoundWays, settings: BlockStreamSettings = AS_FOUND): readonly Endpoint[] {
+  return distinct(namedAddresses(found, settings).map(({ host, port }) => ({ host, port })));
+}
+
+export interface NamedAddress extends Endpoint {
+  readonly kind: 'public' | 'private';
+}
+
+/** The same, each with its kind; an address that is both comes twice. */
+export function namedAddresses(found: FoundWays, settings: BlockStreamSettings = AS_FOUND): readonly NamedAddress[] {
   const address = {
     public: overridden(found.public, settings.public, found.private),
     private: overridden(found.private, settings.private, found.public),
   };
-  const named = kindsOf(found, settings).map((kind) => address[kind]);
-  return distinct(named.filter((endpoint) => endpoint !== null));
+  return kindsOf(found, settings).flatMap((kind) => {
+    const endpoint = address[kind];
+    return endpoint === null ? [] : [{ kind, ...endpoint }];
+  });
 }
 
 /** Those of `before` that are not among `after`. */

@@ -25,6 +25,7 @@ export interface WantedStaging {
 }
 
 export interface StagingDriver {
+  readonly place: 'host' | 'kubernetes';
   /** Whether this replica is the one that acts. The others know the same, and answer questions. */
   readonly leads: boolean;
   readonly hasNetworkPolicies: boolean;
@@ -45,6 +46,11 @@ export interface StagingDriver {
   observe(name: string): DriverServer | null;
   /** What agents can connect to; nothing: there is no address yet. `reported`: what the replication server itself says. */
   waysOf(name: string, reported: ServerAddress): FoundWays;
+  /**
+   * The same of a machine that has no replication server yet: nothing where each gets addresses of its own. `reported`: what some
+   * replication server says of itself.
+   */
+  usualWays(reported: ServerAddress | null): FoundWays;
   /** For a router of the block stream. */
   routes(): readonly Route[];
   /** What there is of the machine, or of all. */

@@ -75,6 +75,7 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
         pending,
       });
     },
+    describeNetwork: ({ settings }) => Promise.resolve(ways.network(settings)),
     getInitiation: ({ machineId }) => Promise.resolve({ steps: controller.stepsOf(machineId).map(stepReport) }),
     listReadyServers: () => {
       const now = new Date();

@@ -51,6 +51,7 @@ export interface HostDriverOptions {
 }
 
 export class HostDriver implements StagingDriver {
+  readonly place = 'host';
   readonly leads = true;
   readonly hasNetworkPolicies = false;
   readonly sees = true;
@@ -123,6 +124,12 @@ export class HostDriver implements StagingDriver {
   waysOf(_name: string, { address, port }: ServerAddress): FoundWays {
     const endpoint = { host: this.#options.host.advertisedNames[0] ?? address, port };
     return { public: endpoint, private: endpoint, prefer: 'public' };
+  }
+
+  /** One replication server serves every machine. */
+  usualWays(reported: ServerAddress | null): FoundWays {
+    if (reported === null) return { public: null, private: null, prefer: 'public' };
+    return this.waysOf(this.#options.host.name, reported);
   }
 
   routes(): readonly [] {

@@ -1,13 +1,14 @@
 /** Which addresses of its replication server a machine is told now. */
-import type { BlockStreamSettings, PendingBlockStreamChange } from '@lms/proto';
+import type { BlockStreamSettings, DescribeNetworkResponse, PendingBlockStreamChange } from '@lms/proto';
 import { namedWays, withdrawnWays, type Endpoint } from './block-stream-ways.ts';
+import { describeNetwork, type MachineParts } from './describe-network.ts';
 import type { StagingDriver } from './driver.ts';
 import type { Machines } from './machines.ts';
 import type { StagingStore } from './store.ts';
 
 export interface MachineWaysOptions {
   readonly store: Pick<StagingStore, 'assignments' | 'servers'>;
-  readonly driver: Pick<StagingDriver, 'waysOf'>;
+  readonly driver: Pick<StagingDriver, 'place' | 'usualWays' | 'waysOf'>;
   readonly machines: Pick<Machines, 'get'>;
 }
 
@@ -35,6 +36,18 @@ export class MachineWays {
     const named = this.named(machineId);
     const wanted = this.#waysBy(machineId, settings);
     return { named, wanted, withdrawn: withdrawnWays(named, wanted), pending: undefined };
+  }
+
+  /** Of all machines; `settings` are those of machines for which nothing is set. */
+  network(settings: BlockStreamSettings | undefined): DescribeNetworkResponse {
+    const { store, driver } = this.#options;
+    const reported = store.servers.entries()[0]?.value ?? null;
+    const machines = store.assignments.entries().flatMap(({ key: machineId, value }): MachineParts[] => {
+      const server = store.servers.get(value.replicationServer);
+      if (server === null) return [];
+      return [{ machineId, found: driver.waysOf(server.key, server.value), settings: this.#settingsOf(machineId) }];
+    });
+    return describeNetwork({ place: driver.place, usual: driver.usualWays(reported), settings, machines });
   }
 
   #settingsOf(machineId: string): BlockStreamSettings | undefined {

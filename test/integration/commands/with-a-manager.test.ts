@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { InitiationReport, JoinToken, Machine, Point } from '@lms/api';
+import type { InitiationReport, JoinToken, Machine, NetworkAnswer, Point } from '@lms/api';
 import { Agent } from '../../harness/agent.ts';
 import { Cleanup } from '../../harness/cleanup.ts';
 import { runCommand } from '../../harness/command.ts';
@@ -101,6 +101,24 @@ test('a second run, and an uninstall, of an agent that runs are exit 1 and name 
     expect([command, exitCode]).toEqual([command, 1]);
     expect(stderr).toContain(`process ${agent.process.pid}`);
   }
+});
+
+test('rules of a manager that only this host reaches need the address that others use: exit 2 names the option', async () => {
+  const rules = ['network', 'rules', '--for', 'nftables', '--role', 'source'];
+  const blockStream = ['--block-stream', '192.0.2.7:1500'];
+  for (const [option, ...told] of [['--block-stream'], ['--manager', ...blockStream]]) {
+    const { exitCode, stdout, stderr } = await manager.command(...rules, ...told);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`127.0.0.1 here, which no other machine reaches (${option})`);
+  }
+  const given = await manager.command(...rules, '--manager', '192.0.2.7', ...blockStream);
+  expect(given.exitCode).toBe(0);
+  const { port } = new URL((await manager.createToken()).managerUrl);
+  for (const number of ['1500', port]) expect(given.stdout).toContain(`ip daddr { 192.0.2.7/32 } tcp dport ${number} `);
+  expect(given.stderr).toContain('Put into force by: nft --file FILE');
+  const network = await manager.json<NetworkAnswer>('network', 'ports');
+  expect([network.driver, network.consoleUrl]).toEqual(['host', network.managerUrl]);
+  expect((await manager.command('network', 'ports')).stdout).toContain('none is needed by the driver host');
 });
 
 test('a second manager on the same folder is exit 1 and names the process; a port in use is exit 1 too', async () => {

@@ -1,9 +1,12 @@
 /** A staging-controller that says what the test tells it: which replication server serves which machines, and where. */
 import {
+  AddressKind,
   InitiationStep,
+  StagingPlace,
   StagingService,
   StepState,
   type BlockStreamEndpoint,
+  type MachineNetwork,
   type PendingBlockStreamChange,
   type StagingObject,
 } from '@lms/proto';
@@ -19,6 +22,8 @@ export class StagingDouble implements AsyncDisposable {
   alternatives: BlockStreamEndpoint[] = [];
   /** Of every machine. */
   pendingChange: PendingBlockStreamChange | undefined;
+  /** Machines with addresses of their own. */
+  networks: MachineNetwork[] = [];
   /** What there is, by machine, kind and name. */
   objects: StagingObject[] = [];
   /** Machines whose staging was to be removed. */
@@ -53,6 +58,11 @@ export class StagingDouble implements AsyncDisposable {
         endpoints: [],
       }),
       getBlockStreamWays: async () => ({ named: [], wanted: [], withdrawn: [], pending: this.pendingChange }),
+      describeNetwork: async () => ({
+        place: StagingPlace.KUBERNETES,
+        addresses: [{ kind: AddressKind.PUBLIC, host: '198.51.100.9', port: 1500 }],
+        machines: this.networks,
+      }),
       getInitiation: async () => ({
         steps: [
           {

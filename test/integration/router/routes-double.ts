@@ -34,6 +34,7 @@ export class RoutesDouble {
       reportReady: unused,
       getEndpoint: unused,
       getBlockStreamWays: unused,
+      describeNetwork: unused,
       getInitiation: unused,
       getServingServer: unused,
       listReadyServers: unused,

@@ -22,6 +22,7 @@ export const NetworkPort = z.object({
   routes: z.array(z.enum(ROUTES)),
   networks: z.array(z.enum(ADDRESS_KINDS)),
   what: z.array(z.string()),
+  neededBy: z.array(z.enum(DRIVERS)),
 });
 
 export const CloudAddress = z.object({

@@ -23,9 +23,15 @@ import {
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { BlockStreamSettings, RetentionRow } from "./settings.ts";
 import {
+  AddressKind,
+  addressKindFromJSON,
+  addressKindToJSON,
   InitiationStep,
   initiationStepFromJSON,
   initiationStepToJSON,
+  StagingPlace,
+  stagingPlaceFromJSON,
+  stagingPlaceToJSON,
   StepState,
   stepStateFromJSON,
   stepStateToJSON,
@@ -150,6 +156,31 @@ export interface PendingBlockStreamChange {
   reason: string;
   /** Absent: a check is under way. */
   nextCheckAt: Date | undefined;
+}
+
+export interface DescribeNetworkRequest {
+  /** Of machines for which nothing else is set. */
+  settings: BlockStreamSettings | undefined;
+}
+
+export interface NetworkAddress {
+  kind: AddressKind;
+  host: string;
+  port: number;
+}
+
+export interface MachineNetwork {
+  machineId: string;
+  /** In the order to try. */
+  addresses: NetworkAddress[];
+}
+
+export interface DescribeNetworkResponse {
+  place: StagingPlace;
+  /** Of every machine that is not in `machines`; empty: each has its own, or there is none yet. */
+  addresses: NetworkAddress[];
+  /** Those that have others. */
+  machines: MachineNetwork[];
 }
 
 export interface InitiationStepReport {
@@ -1867,6 +1898,372 @@ export const PendingBlockStreamChange: MessageFns<PendingBlockStreamChange> = {
   },
 };
 
+function createBaseDescribeNetworkRequest(): DescribeNetworkRequest {
+  return { settings: undefined };
+}
+
+export const DescribeNetworkRequest: MessageFns<DescribeNetworkRequest> = {
+  encode(message: DescribeNetworkRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settings !== undefined) {
+      BlockStreamSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeNetworkRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeNetworkRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings = BlockStreamSettings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DescribeNetworkRequest {
+    return { settings: isSet(object.settings) ? BlockStreamSettings.fromJSON(object.settings) : undefined };
+  },
+
+  toJSON(message: DescribeNetworkRequest): unknown {
+    const obj: any = {};
+    if (message.settings !== undefined) {
+      obj.settings = BlockStreamSettings.toJSON(message.settings);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DescribeNetworkRequest>, I>>(base?: I): DescribeNetworkRequest {
+    return DescribeNetworkRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DescribeNetworkRequest>, I>>(object: I): DescribeNetworkRequest {
+    const message = createBaseDescribeNetworkRequest();
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? BlockStreamSettings.fromPartial(object.settings)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNetworkAddress(): NetworkAddress {
+  return { kind: 0, host: "", port: 0 };
+}
+
+export const NetworkAddress: MessageFns<NetworkAddress> = {
+  encode(message: NetworkAddress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(24).uint32(message.port);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkAddress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkAddress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): NetworkAddress {
+    return {
+      kind: isSet(object.kind) ? addressKindFromJSON(object.kind) : 0,
+      host: isSet(object.host) ? globalThis.String(object.host) : "",
+      port: isSet(object.port) ? globalThis.Number(object.port) : 0,
+    };
+  },
+
+  toJSON(message: NetworkAddress): unknown {
+    const obj: any = {};
+    if (message.kind !== 0) {
+      obj.kind = addressKindToJSON(message.kind);
+    }
+    if (message.host !== "") {
+      obj.host = message.host;
+    }
+    if (message.port !== 0) {
+      obj.port = Math.round(message.port);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkAddress>, I>>(base?: I): NetworkAddress {
+    return NetworkAddress.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkAddress>, I>>(object: I): NetworkAddress {
+    const message = createBaseNetworkAddress();
+    message.kind = object.kind ?? 0;
+    message.host = object.host ?? "";
+    message.port = object.port ?? 0;
+    return message;
+  },
+};
+
+function createBaseMachineNetwork(): MachineNetwork {
+  return { machineId: "", addresses: [] };
+}
+
+export const MachineNetwork: MessageFns<MachineNetwork> = {
+  encode(message: MachineNetwork, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.machineId !== "") {
+      writer.uint32(10).string(message.machineId);
+    }
+    for (const v of message.addresses) {
+      NetworkAddress.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MachineNetwork {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMachineNetwork();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.machineId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addresses.push(NetworkAddress.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MachineNetwork {
+    return {
+      machineId: isSet(object.machineId)
+        ? globalThis.String(object.machineId)
+        : isSet(object.machine_id)
+        ? globalThis.String(object.machine_id)
+        : "",
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => NetworkAddress.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: MachineNetwork): unknown {
+    const obj: any = {};
+    if (message.machineId !== "") {
+      obj.machineId = message.machineId;
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses.map((e) => NetworkAddress.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<MachineNetwork>, I>>(base?: I): MachineNetwork {
+    return MachineNetwork.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MachineNetwork>, I>>(object: I): MachineNetwork {
+    const message = createBaseMachineNetwork();
+    message.machineId = object.machineId ?? "";
+    message.addresses = object.addresses?.map((e) => NetworkAddress.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDescribeNetworkResponse(): DescribeNetworkResponse {
+  return { place: 0, addresses: [], machines: [] };
+}
+
+export const DescribeNetworkResponse: MessageFns<DescribeNetworkResponse> = {
+  encode(message: DescribeNetworkResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.place !== 0) {
+      writer.uint32(8).int32(message.place);
+    }
+    for (const v of message.addresses) {
+      NetworkAddress.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.machines) {
+      MachineNetwork.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeNetworkResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeNetworkResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.place = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addresses.push(NetworkAddress.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.machines.push(MachineNetwork.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DescribeNetworkResponse {
+    return {
+      place: isSet(object.place) ? stagingPlaceFromJSON(object.place) : 0,
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => NetworkAddress.fromJSON(e))
+        : [],
+      machines: globalThis.Array.isArray(object?.machines)
+        ? object.machines.map((e: any) => MachineNetwork.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: DescribeNetworkResponse): unknown {
+    const obj: any = {};
+    if (message.place !== 0) {
+      obj.place = stagingPlaceToJSON(message.place);
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses.map((e) => NetworkAddress.toJSON(e));
+    }
+    if (message.machines?.length) {
+      obj.machines = message.machines.map((e) => MachineNetwork.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DescribeNetworkResponse>, I>>(base?: I): DescribeNetworkResponse {
+    return DescribeNetworkResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DescribeNetworkResponse>, I>>(object: I): DescribeNetworkResponse {
+    const message = createBaseDescribeNetworkResponse();
+    message.place = object.place ?? 0;
+    message.addresses = object.addresses?.map((e) => NetworkAddress.fromPartial(e)) || [];
+    message.machines = object.machines?.map((e) => MachineNetwork.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseInitiationStepReport(): InitiationStepReport {
   return { step: 0, state: 0, error: "", nextAttemptAt: undefined, changedAt: undefined, attempt: 0 };
 }
@@ -3148,6 +3545,21 @@ export const StagingService = {
       Buffer.from(GetBlockStreamWaysResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetBlockStreamWaysResponse => GetBlockStreamWaysResponse.decode(value),
   },
+  /**
+   * All addresses of 1500 that these settings and those of the machines name, also before there is a machine, as far as they are
+   * known then: what firewalls have to let through.
+   */
+  describeNetwork: {
+    path: "/lms.v1.Staging/DescribeNetwork" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DescribeNetworkRequest): Buffer =>
+      Buffer.from(DescribeNetworkRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DescribeNetworkRequest => DescribeNetworkRequest.decode(value),
+    responseSerialize: (value: DescribeNetworkResponse): Buffer =>
+      Buffer.from(DescribeNetworkResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DescribeNetworkResponse => DescribeNetworkResponse.decode(value),
+  },
   getInitiation: {
     path: "/lms.v1.Staging/GetInitiation" as const,
     requestStream: false as const,
@@ -3232,6 +3644,11 @@ export interface StagingServer extends UntypedServiceImplementation {
   getEndpoint: handleUnaryCall<GetEndpointRequest, GetEndpointResponse>;
   /** Which addresses the settings name, which of them the agent is told, and why not all of them. */
   getBlockStreamWays: handleUnaryCall<GetBlockStreamWaysRequest, GetBlockStreamWaysResponse>;
+  /**
+   * All addresses of 1500 that these settings and those of the machines name, also before there is a machine, as far as they are
+   * known then: what firewalls have to let through.
+   */
+  describeNetwork: handleUnaryCall<DescribeNetworkRequest, DescribeNetworkResponse>;
   getInitiation: handleUnaryCall<GetInitiationRequest, GetInitiationResponse>;
   /** Who serves a machine, whether it was heard of, and which addresses it has and had. */
   getServingServer: handleUnaryCall<GetServingServerRequest, GetServingServerResponse>;
@@ -3315,6 +3732,25 @@ export interface StagingClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetBlockStreamWaysResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * All addresses of 1500 that these settings and those of the machines name, also before there is a machine, as far as they are
+   * known then: what firewalls have to let through.
+   */
+  describeNetwork(
+    request: DescribeNetworkRequest,
+    callback: (error: ServiceError | null, response: DescribeNetworkResponse) => void,
+  ): ClientUnaryCall;
+  describeNetwork(
+    request: DescribeNetworkRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DescribeNetworkResponse) => void,
+  ): ClientUnaryCall;
+  describeNetwork(
+    request: DescribeNetworkRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DescribeNetworkResponse) => void,
   ): ClientUnaryCall;
   getInitiation(
     request: GetInitiationRequest,

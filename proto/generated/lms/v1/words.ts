@@ -672,6 +672,94 @@ export function blockStreamUseToJSON(object: BlockStreamUse): string {
   }
 }
 
+/** From where an address is reached: from everywhere, or from the network that the staging area is in. */
+export const AddressKind = { UNSPECIFIED: 0, PUBLIC: 1, PRIVATE: 2, UNRECOGNIZED: -1 } as const;
+
+export type AddressKind = typeof AddressKind[keyof typeof AddressKind];
+
+export namespace AddressKind {
+  export type UNSPECIFIED = typeof AddressKind.UNSPECIFIED;
+  export type PUBLIC = typeof AddressKind.PUBLIC;
+  export type PRIVATE = typeof AddressKind.PRIVATE;
+  export type UNRECOGNIZED = typeof AddressKind.UNRECOGNIZED;
+}
+
+export function addressKindFromJSON(object: any): AddressKind {
+  switch (object) {
+    case 0:
+    case "ADDRESS_KIND_UNSPECIFIED":
+      return AddressKind.UNSPECIFIED;
+    case 1:
+    case "ADDRESS_KIND_PUBLIC":
+      return AddressKind.PUBLIC;
+    case 2:
+    case "ADDRESS_KIND_PRIVATE":
+      return AddressKind.PRIVATE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return AddressKind.UNRECOGNIZED;
+  }
+}
+
+export function addressKindToJSON(object: AddressKind): string {
+  switch (object) {
+    case AddressKind.UNSPECIFIED:
+      return "ADDRESS_KIND_UNSPECIFIED";
+    case AddressKind.PUBLIC:
+      return "ADDRESS_KIND_PUBLIC";
+    case AddressKind.PRIVATE:
+      return "ADDRESS_KIND_PRIVATE";
+    case AddressKind.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** Where replication servers run. */
+export const StagingPlace = { UNSPECIFIED: 0, HOST: 1, KUBERNETES: 2, UNRECOGNIZED: -1 } as const;
+
+export type StagingPlace = typeof StagingPlace[keyof typeof StagingPlace];
+
+export namespace StagingPlace {
+  export type UNSPECIFIED = typeof StagingPlace.UNSPECIFIED;
+  export type HOST = typeof StagingPlace.HOST;
+  export type KUBERNETES = typeof StagingPlace.KUBERNETES;
+  export type UNRECOGNIZED = typeof StagingPlace.UNRECOGNIZED;
+}
+
+export function stagingPlaceFromJSON(object: any): StagingPlace {
+  switch (object) {
+    case 0:
+    case "STAGING_PLACE_UNSPECIFIED":
+      return StagingPlace.UNSPECIFIED;
+    case 1:
+    case "STAGING_PLACE_HOST":
+      return StagingPlace.HOST;
+    case 2:
+    case "STAGING_PLACE_KUBERNETES":
+      return StagingPlace.KUBERNETES;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return StagingPlace.UNRECOGNIZED;
+  }
+}
+
+export function stagingPlaceToJSON(object: StagingPlace): string {
+  switch (object) {
+    case StagingPlace.UNSPECIFIED:
+      return "STAGING_PLACE_UNSPECIFIED";
+    case StagingPlace.HOST:
+      return "STAGING_PLACE_HOST";
+    case StagingPlace.KUBERNETES:
+      return "STAGING_PLACE_KUBERNETES";
+    case StagingPlace.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** What a join token may be used for. OPERATOR tokens are the operators' API tokens. */
 export const TokenPurpose = {
   UNSPECIFIED: 0,

@@ -1,7 +1,9 @@
 /** Words of REST ↔ words of the services' contracts. Only where they differ there is a table. */
 import { LmsError } from '@lms/errors';
 import type { BlockStreamUse, Compression, Consistency, OperationKind, OperationState, Tracker } from '@lms/api';
+import type { AddressKind } from '@lms/network';
 import {
+  AddressKind as ProtoAddressKind,
   BlockStreamUse as ProtoBlockStreamUse,
   Compression as ProtoCompression,
   Consistency as ProtoConsistency,
@@ -49,6 +51,11 @@ export const blockStreamUseWords = words<BlockStreamUse, ProtoBlockStreamUse>({
   any: ProtoBlockStreamUse.ANY,
   public: ProtoBlockStreamUse.PUBLIC,
   private: ProtoBlockStreamUse.PRIVATE,
+});
+
+export const addressKindWords = words<AddressKind, ProtoAddressKind>({
+  public: ProtoAddressKind.PUBLIC,
+  private: ProtoAddressKind.PRIVATE,
 });
 
 export const operationStateWords = words<OperationState, ProtoOperationState>({

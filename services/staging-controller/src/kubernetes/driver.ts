@@ -50,6 +50,7 @@ export class KubernetesDriver implements StagingDriver {
   readonly removesThroughServer = false;
   readonly hasNetworkPolicies: boolean;
   readonly #options: KubernetesDriverOptions;
+  readonly place = 'kubernetes';
   readonly #settings: KubernetesSettings;
   readonly #api: KubernetesApi;
   readonly #view: ClusterView;
@@ -175,6 +176,11 @@ export class KubernetesDriver implements StagingDriver {
     // Half of the addresses would take agents away from the other half; of none, they keep what they have.
     const services = this.#view.synced ? this.#view.observe(machineId).services : [];
     return waysOf(this.#settings, machineId, { services });
+  }
+
+  /** What has a Service for each machine has no address before there is one. */
+  usualWays(): FoundWays {
+    return waysOf(this.#settings, '', { services: [] });
   }
 
   routes(): readonly Route[] {
