@@ -29,7 +29,7 @@ staging-controller:
   publishes: ["lms.v1.event.initiation-step-changed.*", lms.v1.dead-letter.staging-controller]
   reads: [LMS_STATISTICS]
   consumes: {LMS_EVENTS: staging-controller}
-  buckets: [LMS_ASSIGNMENTS, LMS_INITIATIONS, LMS_STAGING_SERVERS, LMS_STAGING_REMOVALS]
+  buckets: [LMS_ASSIGNMENTS, LMS_INITIATIONS, LMS_STAGING_SERVERS, LMS_STAGING_REMOVALS, LMS_BLOCK_STREAM_WAYS]
   exchanges: [lms.v1.sighting.staging]
 check: {}
 {{- end }}

@@ -38,7 +38,6 @@ test.each([
   ['point', 'verify', 'm', '1', '--source'],
   ['point', 'export', 'm', '1', '--disk', 'd'],
   ['point', 'export', 'm', '1', '--output', 'f', '--format', 'qcow2'],
-  ['point', 'pin', 'm', '1'],
   ['bandwidth', 'plan'],
   ['bandwidth', 'plan', '--link', '100'],
   ['bandwidth', 'plan', '--link', '100Mbit/s', '--headroom', '0'],
@@ -49,6 +48,9 @@ test.each([
   ['network', 'rules', '--for', 'aws', '--proxy', 'socks://10.0.0.1:1080'],
   ['network', 'rules', '--for', 'aws', '--block-stream', '1500'],
   ['network', 'rules', '--for', 'kubernetes', '--selector', 'app'],
+  ['point', 'pin', 'm'],
+  ['settings', 'set', '--point-interval', 'soon'],
+  ['settings', 'set', '--unset', 'color'],
   ['manager'],
   ['manager', '--data-dir', 'd', '--listen', '8443'],
 ])('wrong usage is found before anything is done: lms %s', async (...argv) => {

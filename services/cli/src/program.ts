@@ -9,6 +9,7 @@ import { addManagerCommand } from './commands/manager.ts';
 import { addNetworkCommands } from './commands/network.ts';
 import { addPointCommands } from './commands/point.ts';
 import { addReplicationServerCommands } from './commands/replication-server.ts';
+import { addSettingsCommands } from './commands/settings.ts';
 import { addStagingCommands } from './commands/staging.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTokenCommands } from './commands/token.ts';
@@ -38,6 +39,7 @@ export function createProgram(interruption: Interruption): Command {
   addMachineCommands(program, session);
   addDiagnoseCommand(program, session);
   addPointCommands(program, session);
+  addSettingsCommands(program, session);
   addStagingCommands(program, session);
   addReplicationServerCommands(program, session);
   addBandwidthCommands(program, session);

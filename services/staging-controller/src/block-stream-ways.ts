@@ -15,7 +15,8 @@ export interface FoundWays {
   readonly prefer: 'public' | 'private';
 }
 
-const AS_FOUND: BlockStreamSettings = { use: BlockStreamUse.ANY, public: undefined, private: undefined };
+/** Without anything set. */
+export const AS_FOUND: BlockStreamSettings = { use: BlockStreamUse.ANY, public: undefined, private: undefined };
 
 /** In the order to try; empty: there is none (yet). */
 export function namedWays(found: FoundWays, settings: BlockStreamSettings = AS_FOUND): readonly Endpoint[] {

@@ -14,6 +14,7 @@ import type { MachineObservation, ServerObservation } from './observation.ts';
 import { plan, type StagingAction } from './plan.ts';
 import type { Removals } from './removals.ts';
 import type { Sightings } from './sightings.ts';
+import type { WayChanges } from './way-changes.ts';
 import type { Initiation, StagingStore } from './store.ts';
 
 const LOOK_EVERY_MILLISECONDS = 1_000;
@@ -30,6 +31,7 @@ export interface ControllerOptions {
   readonly sightings: Sightings;
   readonly driver: StagingDriver;
   readonly removals: Removals;
+  readonly wayChanges: Pick<WayChanges, 'follow'>;
   readonly patience: Patience;
 }
 
@@ -110,9 +112,11 @@ export class Controller {
     for (const action of actions) await this.#apply(action, now);
     driver.run({ machines: this.#wantedMachines(assignments, removed), removed });
     await removals.follow(now);
-    for (const machineId of chosen ?? machines.ids()) {
+    const present = (chosen ?? machines.ids()).filter((id) => !removed.has(id) && machines.get(id) !== null);
+    await this.#options.wayChanges.follow(present, now);
+    for (const machineId of present) {
       if (!driver.leads) return;
-      if (!removed.has(machineId) && machines.get(machineId) !== null) await this.#recordSteps(machineId, now);
+      await this.#recordSteps(machineId, now);
     }
   }
 
@@ -144,13 +148,13 @@ export class Controller {
   }
 
   async #apply(action: StagingAction, now: Date): Promise<void> {
-    const { assignments, initiations } = this.#options.store;
+    const { assignments, initiations, ways } = this.#options.store;
     if (action.kind === 'assign') {
       const { machineId, replicationServer } = action;
       await assignments.modify(machineId, (current) => current ?? { replicationServer, assignedAt: now.toISOString() });
       return;
     }
-    for (const bucket of [initiations, assignments]) {
+    for (const bucket of [ways, initiations, assignments]) {
       const entry = bucket.get(action.machineId);
       if (entry !== null) await bucket.delete(action.machineId, entry.revision);
     }

@@ -5,6 +5,7 @@ import { createRpcClient, RpcServer, type RpcClient } from '@lms/rpc';
 import { combineHealth, unhealthy, type Health, type Service } from '@lms/service';
 import type { Logger } from '@lms/telemetry';
 import { AssignmentTable } from './assignment-table.ts';
+import { createCheckWay } from './check-way.ts';
 import type { StagingControllerConfiguration } from './config.ts';
 import { Controller } from './controller.ts';
 import { stagingHandlers } from './handlers.ts';
@@ -19,6 +20,7 @@ import { Removals } from './removals.ts';
 import { SightingExchange } from './sighting-exchange.ts';
 import { Sightings, type Sighting } from './sightings.ts';
 import { openStore, type StagingStore } from './store.ts';
+import { WayChanges } from './way-changes.ts';
 
 const NAME = 'staging-controller';
 
@@ -68,7 +70,24 @@ export function createStagingControllerService(
         serverOf: (machineId) => driver.serverOf(machineId),
         removedOf: (server) => removals.toldTo(server),
       });
-      const controller = new Controller({ connection, store, machines, sightings, driver, removals, patience });
+      const { logger } = connection;
+      const wayChanges = new WayChanges({
+        store,
+        ways,
+        machine: (machineId) => machines.get(machineId),
+        checkWay: createCheckWay(registry),
+        logger,
+      });
+      const controller = new Controller({
+        connection,
+        store,
+        machines,
+        sightings,
+        driver,
+        removals,
+        wayChanges,
+        patience,
+      });
       driver.onChange((machineId) => controller.look(machineId));
       await driver.start();
       const follower = await StreamFollower.start(
@@ -102,6 +121,7 @@ export function createStagingControllerService(
       parts.defer(async () => {
         stopping.abort();
         await loops;
+        await wayChanges.stop();
       });
       health = () => combineHealth([connection.health(), store.health(), follower.health(), consumer.health()]);
       const dependencies = () => driver.reports((name) => sightings.isReady(name, new Date()));

@@ -3,6 +3,7 @@ import { jsonState, StateBucket, type EventConnection } from '@lms/events';
 import { combineHealth, type Health } from '@lms/service';
 import { z } from 'zod';
 import { STEP_RECORD } from './initiation.ts';
+import { STORED_WAYS, type StoredWays } from './stored-ways.ts';
 
 const SCHEMA_VERSION = 1;
 
@@ -35,12 +36,14 @@ export interface StagingStore {
   readonly servers: StateBucket<ServerAddress>;
   /** By machine id. */
   readonly removals: StateBucket<Removal>;
+  /** By machine id; none: nothing was ever set for its addresses. */
+  readonly ways: StateBucket<StoredWays>;
   health(): Health;
   close(): Promise<void>;
 }
 
 export async function openStore(connection: EventConnection, signal: AbortSignal): Promise<StagingStore> {
-  const [assignments, initiations, servers, removals] = await Promise.all([
+  const [assignments, initiations, servers, removals, ways] = await Promise.all([
     StateBucket.open(connection, { name: 'LMS_ASSIGNMENTS', codec: jsonState(ASSIGNMENT, SCHEMA_VERSION) }, signal),
     StateBucket.open(connection, { name: 'LMS_INITIATIONS', codec: jsonState(INITIATION, SCHEMA_VERSION) }, signal),
     StateBucket.open(
@@ -49,13 +52,19 @@ export async function openStore(connection: EventConnection, signal: AbortSignal
       signal,
     ),
     StateBucket.open(connection, { name: 'LMS_STAGING_REMOVALS', codec: jsonState(REMOVAL, SCHEMA_VERSION) }, signal),
+    StateBucket.open(
+      connection,
+      { name: 'LMS_BLOCK_STREAM_WAYS', codec: jsonState(STORED_WAYS, SCHEMA_VERSION) },
+      signal,
+    ),
   ]);
-  const buckets = [assignments, initiations, servers, removals];
+  const buckets = [assignments, initiations, servers, removals, ways];
   return {
     assignments,
     initiations,
     servers,
     removals,
+    ways,
     health: () => combineHealth(buckets.map((bucket) => bucket.health())),
     close: async () => {
       await Promise.all(buckets.map((bucket) => bucket.close()));

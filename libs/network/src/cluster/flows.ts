@@ -24,7 +24,6 @@ export const OUTSIDERS = [
   'agents',
   'anybody',
   'api-server',
-  'bucket',
   'dns',
   'external-nats',
   'ingress-controllers',
@@ -46,7 +45,6 @@ export const FLOW_CONDITIONS = [
   'otlp',
   'routerOtlp',
   'monitoring',
-  'bucketStream',
 ] as const;
 export type FlowCondition = (typeof FLOW_CONDITIONS)[number];
 
@@ -106,7 +104,6 @@ export const CLUSTER_FLOWS: readonly ClusterFlow[] = [
   flow(['nats'], 'dns', [], 'names of Services', 'nats'),
   flow(SERVICES, 'otlp', [], 'traces, metrics, logs', 'otlp'),
   flow(['router'], 'otlp', [], 'traces, metrics, logs', 'routerOtlp'),
-  flow(['gateway'], 'bucket', [], 'agent packages', 'bucketStream'),
   flow(['monitoring'], 'router', [routerMetrics], 'metrics', 'monitoring'),
 ];
 

@@ -7,7 +7,7 @@ import { acceptedResult, completedResult } from '../results/point.ts';
 import { MACHINE } from './arguments.ts';
 import { addCheckCommand } from './machine-check.ts';
 import { addRemoveCommand } from './machine-remove.ts';
-import { addSettingsCommand } from './machine-settings.ts';
+import { addMachineSettingsCommand } from './settings.ts';
 import { addMachineStagingCommand } from './staging.ts';
 import type { ManagerSession } from '../session.ts';
 import { waitForOperation } from '../waiting/operation.ts';
@@ -57,7 +57,7 @@ export function addMachineCommands(program: Command, session: ManagerSession): v
   addLogsCommand(machine, session);
   addWaitCommand(machine, session);
   addActionCommands(machine, session);
-  addSettingsCommand(machine, session);
+  addMachineSettingsCommand(machine, session);
   addMachineStagingCommand(machine, session);
   addCheckCommand(machine, session);
   addRemoveCommand(machine, session);

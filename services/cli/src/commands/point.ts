@@ -31,6 +31,7 @@ export function addPointCommands(program: Command, session: ManagerSession): voi
     });
   addVerifyCommand(point, session);
   addExportCommand(point, session);
+  addPinCommands(point, session);
   addDeleteCommand(point, session);
 }
 
@@ -109,6 +110,29 @@ function addVerifyCommand(point: Command, session: ManagerSession): void {
         action: 'Do not launch from this point: make a new one, and see to the disk that holds the staging area.',
       });
     });
+}
+
+function addPinCommands(point: Command, session: ManagerSession): void {
+  for (const [action, description, done] of [
+    ['pin', 'keep a point, whatever retention says, until it is unpinned', 'is pinned'],
+    ['unpin', 'leave a point to retention again', 'is not pinned any more'],
+  ] as const) {
+    point
+      .command(action)
+      .description(description)
+      .argument(...MACHINE)
+      .argument(...SEQUENCE)
+      .addOption(durationOption('--timeout <time>', 'how long to wait', '5m'))
+      .action(async (idOrName: string, sequence: number, options: WaitOptions) => {
+        const operation = await session.use(async (api) => {
+          const { operationId } = await api.pinPoint(idOrName, sequence, action, session.signal);
+          const what = `${action} of point ${sequence} of ${idOrName}`;
+          const wait = { timeoutMilliseconds: options.timeout, signal: session.signal, what };
+          return waitForOperation(api, operationId, wait);
+        });
+        await session.print(completedResult(operation, `${idOrName}: point ${sequence} ${done}`));
+      });
+  }
 }
 
 function addDeleteCommand(point: Command, session: ManagerSession): void {

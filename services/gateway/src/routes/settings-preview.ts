@@ -6,12 +6,23 @@ import {
   type SettingName,
   type SettingsPreview,
 } from '@lms/api';
-import type { BlockStreamEndpoint, MachineSettingsPreview } from '@lms/proto';
+import {
+  CreateOperationRequest,
+  OperationKind,
+  type BlockStreamEndpoint,
+  type MachineSettingsPreview,
+} from '@lms/proto';
+import { activeTraceparent } from '@lms/telemetry';
 import type { ServiceClients } from '../manager-services.ts';
 import { replicationSettings, settingsChange } from '../translation/settings.ts';
 
 type Clients = Pick<ServiceClients, 'registry' | 'staging'>;
 type MachinePreview = SettingsPreview['machines'][number];
+
+/** Above all steps of a check together. */
+const CHECK_TIMEOUT_SECONDS = 120;
+/** A sample tells whether a default can hold; each of them is an operation, and an answer must come in time. */
+const MAXIMUM_ASKED_MACHINES = 100;
 
 /** What a change of each does to a replication that runs. */
 const EFFECTS: Readonly<Record<SettingName, string>> = {
@@ -34,7 +45,10 @@ export async function previewOf(
 ): Promise<SettingsPreview> {
   const machines: MachinePreview[] = [];
   for await (const part of clients.registry.previewSettings({ idOrName, change: settingsChange(change) })) {
-    for (const preview of part.machines) machines.push(await machinePreview(clients, preview));
+    for (const preview of part.machines) {
+      const asked = machines.filter(({ blockStream }) => (blockStream?.checks.length ?? 0) > 0).length;
+      machines.push(await machinePreview(clients, preview, asked < MAXIMUM_ASKED_MACHINES));
+    }
   }
   const effects: string[] = [];
   if (stagingProxy !== undefined) {
@@ -51,12 +65,13 @@ export async function previewOf(
 
 async function machinePreview(
   clients: Clients,
-  { machineId, name, agentConnected, before, after }: MachineSettingsPreview,
+  preview: MachineSettingsPreview,
+  asks: boolean,
 ): Promise<MachinePreview> {
+  const { machineId, name, agentConnected, before, after } = preview;
   const changes = before === undefined || after === undefined ? [] : changesOf(before, after);
   const moves = changes.some(({ setting }) => setting.startsWith('blockStream.'));
-  const settings = after?.blockStream;
-  const blockStream = moves && settings !== undefined ? await movesOf(clients, machineId, settings) : null;
+  const blockStream = moves ? await movesOf(clients, preview, asks) : null;
   return { id: machineId, name, agentConnected, changes, blockStream };
 }
 
@@ -72,14 +87,29 @@ function changesOf(
   });
 }
 
+/** The agent tries what it would move to; whoever asked for the preview asks for what it found out. */
 async function movesOf(
-  { staging }: Clients,
-  machineId: string,
-  settings: NonNullable<MachineSettingsPreview['after']>['blockStream'],
+  clients: Clients,
+  { machineId, agentConnected, after }: MachineSettingsPreview,
+  asks: boolean,
 ): Promise<MachinePreview['blockStream']> {
-  const { wanted, withdrawn } = await staging.getBlockStreamWays({ machineId, settings });
+  const { wanted, withdrawn } = await clients.staging.getBlockStreamWays({ machineId, settings: after?.blockStream });
   if (withdrawn.length === 0) return null;
-  return { withdrawn: withdrawn.map(textOf), remaining: wanted.map(textOf), checks: [] };
+  const checks: NonNullable<MachinePreview['blockStream']>['checks'] = [];
+  for (const endpoint of agentConnected && asks ? wanted : []) {
+    checks.push({ address: textOf(endpoint), operationId: await askForCheck(clients, machineId, endpoint) });
+  }
+  return { withdrawn: withdrawn.map(textOf), remaining: wanted.map(textOf), checks };
+}
+
+async function askForCheck({ registry }: Clients, machineId: string, { host, port }: BlockStreamEndpoint) {
+  const { operation } = await registry.createOperation({
+    ...CreateOperationRequest.fromPartial({ idOrName: machineId, timeoutSeconds: CHECK_TIMEOUT_SECONDS }),
+    kind: OperationKind.CHECK_FROM_AGENT,
+    check: { target: '1500', address: { host, port, serverName: '' } },
+    traceparent: activeTraceparent() ?? '',
+  });
+  return operation?.operationId ?? '';
 }
 
 function textOf({ host, port }: BlockStreamEndpoint): string {

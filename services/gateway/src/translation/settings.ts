@@ -102,7 +102,7 @@ export function replicationServerSettings(settings: ProtoServerSettings | undefi
     proxy:
       proxy === undefined
         ? null
-        : { ...proxyAnswer(proxy), password: proxy.passwordSet ? (settings?.proxyPassword ?? '') : null },
+        : { ...proxyAnswer(proxy), password: proxy.username === '' ? null : (settings?.proxyPassword ?? '') },
   };
 }
 
