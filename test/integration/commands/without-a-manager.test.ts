@@ -52,6 +52,9 @@ test('wrong usage is exit 2, says why on stderr, and prints nothing on stdout', 
     [LMS, 'point', 'pin', 'm', '1'],
     [LMS, 'machine', 'wait', 'm', '--for', 'replication=DONE'],
     [LMS_AGENT, 'run'],
+    [LMS_AGENT, 'bandwidth'],
+    [LMS_AGENT, 'bandwidth', '--disk', '/dev/x', '--limit', '50'],
+    [LMS_AGENT, 'bandwidth', '--disk', '/dev/x', '--duration', '2d'],
     [
       LMS_AGENT,
       'enrol',
@@ -94,6 +97,12 @@ test('without a context, and with a manager that is not there, an operator gets 
   expect([away.exitCode, away.stderr]).toEqual([6, expect.stringContaining('cannot reach the manager')]);
   const waited = await runCommand(LMS, ['--context', context, 'status', '--wait', '1s']);
   expect([waited.exitCode, waited.stderr]).toEqual([3, expect.stringContaining('not healthy after 1s')]);
+});
+
+test('bandwidth of a device that cannot be used is exit 1, and names it', async () => {
+  const { exitCode, stdout, stderr } = await runCommand(LMS_AGENT, ['bandwidth', '--disk', '/dev/nonexistent']);
+  expect([exitCode, stdout]).toEqual([1, '']);
+  expect(stderr).toContain('/dev/nonexistent');
 });
 
 test('a device that cannot be used is exit 1, names the device, and leaves no state behind', async () => {

@@ -2,7 +2,7 @@ import { UNLIMITED } from '@lms/api';
 import { limitAt } from '@lms/bandwidth';
 import { DEFAULT_HEADROOM, assess } from '@lms/bandwidth-model';
 import { blockStreamServerName } from '@lms/block-stream';
-import { CommandError, createProgress } from '@lms/command-line';
+import { CommandError, createProgress, withExit } from '@lms/command-line';
 import type { HostAndPort, Result } from '@lms/command-line';
 import { BACKGROUND_PRIORITY, setProcessPriority } from '@lms/linux';
 import { isBypassed } from '@lms/proxy';
@@ -126,6 +126,8 @@ async function measure(devices: readonly string[], durationSeconds: number, sign
       progress: (seconds) =>
         progress.note(`measuring: ${Math.round(seconds)} s of ${durationSeconds} s (Ctrl-C: ends it now)`),
     });
+  } catch (thrown) {
+    throw withExit('failed', thrown);
   } finally {
     progress.clear();
   }
