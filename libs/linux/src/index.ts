@@ -31,7 +31,5 @@ export { readAvailable } from './nonblocking-read.ts';
 export { fsyncFolder } from './folder.ts';
 export { watchModifications } from './modification-watch.ts';
 export type { ModificationWatch } from './modification-watch.ts';
-export { readTcpInfo } from './tcp-info.ts';
-export type { TcpInfo } from './tcp-info.ts';
 export { connectWithSegments, pathMtuBytes } from './tcp-segments.ts';
 export type { SegmentedConnection } from './tcp-segments.ts';

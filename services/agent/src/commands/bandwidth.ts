@@ -87,7 +87,7 @@ async function findMachine({ stateDir, disk, from, address }: BandwidthOptions):
       action: 'Give --state-dir FOLDER of an agent that is enrolled, or --disk DEVICE for each disk.',
     });
   }
-  const target = address === undefined ? null : { ...address, serverName: null, credentials: null, isProxied: false };
+  const target = address === undefined ? null : { ...address, serverName: null, credentials: null, proxy: null };
   return { devices: disk ?? [], settings: DEFAULT_SETTINGS, limitBitsPerSecond: null, target };
 }
 
@@ -110,7 +110,7 @@ async function enrolledMachine(state: StateFolder, address: HostAndPort | undefi
             port: named.port,
             serverName,
             credentials: await state.credentials(),
-            isProxied: proxy !== null && !isBypassed(named.host, named.port, proxy.noProxy),
+            proxy: proxy === null || isBypassed(named.host, named.port, proxy.noProxy) ? null : proxy,
           },
   };
 }
