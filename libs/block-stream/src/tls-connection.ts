@@ -107,6 +107,7 @@ export class TlsFrameConnection implements FrameConnection {
   };
 
   async #write(parts: readonly Uint8Array[]): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
     if (this.#sendPacer.quantumBytes() === null) return this.#writeAtOnce(parts);
     try {
       await writePaced(this.#socket, parts, this.#sendPacer, this.#over.signal);
@@ -117,10 +118,6 @@ export class TlsFrameConnection implements FrameConnection {
 
   #writeAtOnce(parts: readonly Uint8Array[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#failure !== null) {
-        reject(this.#failure);
-        return;
-      }
       parts.forEach((part, index) => {
         if (index < parts.length - 1) this.#socket.write(part);
         else this.#socket.write(part, (error) => (error ? reject(this.#failure ?? this.#broken(error)) : resolve()));
