@@ -110,6 +110,8 @@ function handshake(socket: TLSSocket, signal: AbortSignal): Promise<void> {
     socket.once('error', settle);
     socket.once('close', onClose);
     signal.addEventListener('abort', onAbort, { once: true });
+    // It may have been given up while the way was opened.
+    if (signal.aborted) onAbort();
   });
 }
 
