@@ -111,7 +111,15 @@ LABEL org.opencontainers.image.version=${VERSION} \
       org.opencontainers.image.licenses=Apache-2.0 \
       live-migration-service.inputs=${INPUTS}
 
+# The agent as machines load it, of this image's architecture. By the same program as on a host, from the same sources.
+FROM application AS agent-packages
+COPY bin/lms-agent bin/lms-agent
+COPY LICENSE LICENSE
+RUN node libs/agent-package/src/pack-main.ts /agent-packages
+
 FROM service AS gateway
+COPY --from=agent-packages /agent-packages /agent-packages
+ENV LMS_AGENT_PACKAGES=/agent-packages
 LABEL org.opencontainers.image.title=gateway
 ENTRYPOINT ["node", "--import", "@lms/telemetry/preload", "services/gateway/src/main.ts"]
 

@@ -5,7 +5,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { requireCommand } from '../../test/harness/command.ts';
 
 const PATHS = [
-  ...['bin/lms', 'libs', 'services', 'proto', 'package.json', 'package-lock.json', '.npmrc'],
+  ...['bin', 'LICENSE', 'libs', 'services', 'proto', 'package.json', 'package-lock.json', '.npmrc'],
   ...['Dockerfile', '.dockerignore', 'deploy/images'],
 ];
 

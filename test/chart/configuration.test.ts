@@ -100,6 +100,21 @@ test('what each is told about the others', async () => {
   expect(setup.plan.gatewayCertificate).toEqual({ secret: 'lms-gateway-ingress-tls', names: ['lms.example.com'] });
 });
 
+test('where the agent comes from that machines load', async () => {
+  const { gateway } = await readAll(await render({ file: valuesNamed('agents-from-a-bucket') }));
+  expect(gateway.agentPackages).toEqual({
+    folder: join(folder.path, '/etc/lms/agent-packages'),
+    bucket: {
+      endpoint: 'https://objects.example:9000',
+      region: 'us-east-1',
+      bucket: 'agents',
+      prefix: 'live-migration-service/',
+      credentialsFolder: join(folder.path, '/etc/lms/agent-bucket'),
+      delivery: 'stream',
+    },
+  });
+});
+
 const BALANCER = { annotations: {}, loadBalancerClass: null };
 test.each([
   [

@@ -149,6 +149,14 @@ test('API server, DNS and collector are reached where the values say', async () 
   expect(collector.every((flow) => flow.includes('observability'))).toBe(true);
 });
 
+test('the gateway reaches a bucket of agent packages where it streams them, and only there', async () => {
+  const toBucket = 'gateway > {"ipBlock":{"cidr":"192.0.2.0/24"}} TCP 9000';
+  const file = valuesNamed('agents-from-a-bucket');
+  expect(flowsOf(await render({ file })).outOf.filter((flow) => flow.includes('ipBlock'))).toEqual([toBucket]);
+  const values = { agentPackages: { bucket: { delivery: 'redirect' } } };
+  expect(flowsOf(await render({ file, values })).outOf.filter((flow) => flow.includes('ipBlock'))).toEqual([]);
+});
+
 test('without a router agents come to replication servers, and the gateway is open where it ends TLS itself', async () => {
   const { into, outOf } = flowsOf(await render({ file: valuesNamed('address-for-each') }));
   const without = BETWEEN.filter((flow) => !flow.includes('router'));

@@ -23,6 +23,11 @@ const REFUSED: readonly (readonly [what: string, values: Values, message: string
   ],
   ['a key of no component', { registry: { replica: 2 } }, "additional properties 'replica' not allowed"],
   ['two servers of NATS', { nats: { replicas: 2 } }, "at '/nats/replicas': value must be one of 1, 3, 5"],
+  [
+    'a list of agents that are nowhere',
+    { agentPackages: { indexConfigMap: 'agents' } },
+    'agentPackages.indexConfigMap is set without agentPackages.bucket.name',
+  ],
   ['no gateway at all', { gateway: { replicas: 0 } }, "at '/gateway/replicas': minimum: got 0, want 1"],
   ['a digest that is none', { gateway: { image: { digest: 'latest' } } }, "at '/gateway/image/digest'"],
   ['an exposure that there is not', exposure({ mode: 'tunnel' }), "at '/replication/exposure/mode'"],

@@ -14,6 +14,7 @@ natsCluster: {{ and .Values.nats.enabled (gt (int .Values.nats.replicas) 1) }}
 otlp: {{ ne .Values.telemetry.otlp.endpoint "" }}
 routerOtlp: {{ and $router (ne .Values.telemetry.otlp.endpoint "") }}
 monitoring: {{ and $router .Values.monitoring.podMonitor.enabled }}
+bucketStream: {{ and (ne .Values.agentPackages.bucket.name "") (eq .Values.agentPackages.bucket.delivery "stream") }}
 {{- end }}
 
 {{/* The flows of these values, as a list in JSON. */}}
@@ -33,6 +34,7 @@ monitoring: {{ and $router .Values.monitoring.podMonitor.enabled }}
   "agents" $policy.agents
   "anybody" list
   "api-server" $policy.apiServer.to
+  "bucket" $policy.bucket.to
   "dns" $policy.dns.to
   "external-nats" $policy.externalNats.to
   "ingress-controllers" $policy.ingressControllers
@@ -55,6 +57,7 @@ monitoring: {{ and $router .Values.monitoring.podMonitor.enabled }}
 {{- else -}}
 {{- $numbers := .flow.ports | default list -}}
 {{- if eq .flow.to "api-server" }}{{ $numbers = .root.Values.networkPolicy.apiServer.ports }}{{ end -}}
+{{- if eq .flow.to "bucket" }}{{ $numbers = list (include "lms.urlPort" .root.Values.agentPackages.bucket.endpoint) }}{{ end -}}
 {{- if eq .flow.to "otlp" }}{{ $numbers = list (include "lms.otlpPort" .root) }}{{ end -}}
 {{- if eq .flow.to "external-nats" -}}
 {{- range splitList "," .root.Values.nats.external.url -}}
@@ -68,8 +71,13 @@ monitoring: {{ and $router .Values.monitoring.podMonitor.enabled }}
 {{- end }}
 
 {{- define "lms.otlpPort" -}}
-{{- $url := urlParse .Values.telemetry.otlp.endpoint -}}
-{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
+{{- include "lms.urlPort" .Values.telemetry.otlp.endpoint -}}
+{{- end }}
+
+{{/* Of a URL; of an empty one, which means an address of https:// by default, 443. */}}
+{{- define "lms.urlPort" -}}
+{{- $url := urlParse . -}}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) -}}
 {{- end }}
 
 {{/* Rules of one component, as lists in JSON. Take: root, component. */}}

@@ -11,11 +11,11 @@ import { readPackagesConfiguration, type PackagesConfiguration } from '@lms/gate
 const TOOLS_FOLDER = resolve(import.meta.dirname, '../../../.tools');
 
 export function agentPackages(named: string | null, dataDirectory: string): PackagesConfiguration {
-  const given = readPackagesConfiguration({ ...process.env, ...(named === null ? {} : { LMS_AGENT_PACKAGES: named }) });
-  if (given !== null) return given;
-  const folder = join(isWritable(TOOLS_FOLDER) ? TOOLS_FOLDER : dataDirectory, 'agent-packages');
-  const made = readPackagesConfiguration({ ...process.env, LMS_AGENT_PACKAGES: folder });
-  return { ...made, folder, prepare: (signal) => packAside(folder, signal) };
+  const finished = named ?? process.env['LMS_AGENT_PACKAGES'] ?? '';
+  const folder =
+    finished === '' ? join(isWritable(TOOLS_FOLDER) ? TOOLS_FOLDER : dataDirectory, 'agent-packages') : finished;
+  const configuration = { ...readPackagesConfiguration({ ...process.env, LMS_AGENT_PACKAGES: folder }), folder };
+  return finished === '' ? { ...configuration, prepare: (signal) => packAside(folder, signal) } : configuration;
 }
 
 /** Beside the sources it is made once for all managers of this copy. */

@@ -1,10 +1,12 @@
 // The ways to 443 and 1500 on real networks: whatever stands in the way is made for real, and the check has to name it.
 
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { CheckReport } from '@lms/api';
+import { CertificateAuthority } from '@lms/identity';
 import { Agent } from '../../harness/agent.ts';
 import { BackgroundProcess } from '../../harness/background-process.ts';
 import { Cleanup } from '../../harness/cleanup.ts';
@@ -15,6 +17,7 @@ import type { Host } from '../../harness/network/host.ts';
 import { TestNetwork } from '../../harness/network/network.ts';
 import { LMS_AGENT } from '../../harness/operator.ts';
 import type { JoinToken } from '../../harness/operator.ts';
+import { Squid } from '../proxy/squid.ts';
 
 const TEST_MILLISECONDS = 240_000;
 const PROXY_PORT = 3128;
@@ -229,6 +232,21 @@ test('a proxy that wants a password, one that does not allow the port, and one t
   expect(failuresOf(await before443(`${url}:1500`, ...proxy, ...user))).toEqual([['PROXY', 'PROXY_FORBIDDEN']]);
   const none = ['--proxy', `http://${site.address}:443`];
   expect(failuresOf(await before443(url, ...none))).toEqual([['PROXY', 'PROXY_NOT_A_PROXY']]);
+});
+
+test('a proxy that looks into TLS is named by its issuer, and passes with its CA given', async () => {
+  const authority = await CertificateAuthority.create();
+  const host = await network.addHost('inspecting');
+  const squid = await Squid.start({ host, cleanup, inspectsAs: authority });
+  const caFile = join(folder, 'inspection-ca.pem');
+  writeFileSync(caFile, authority.certificatePem);
+  const found = await known('443', '--proxy', squid.url);
+  expect(failuresOf(found)).toEqual([['TLS', 'PROXY_TLS_INSPECTED']]);
+  const [, issuer = ''] = /CN=(.*)/.exec(new X509Certificate(authority.certificatePem).subject) ?? [];
+  expect(found.reports[0]?.failure?.message).toContain(issuer);
+  const passed = await known('443', '--proxy', squid.url, '--proxy-ca', caFile);
+  expect([passed.result, failuresOf(passed)]).toEqual(['passed', [null]]);
+  expect(passed.reports[0]?.steps.find(({ name }) => name === 'TLS')?.detail).toContain('the proxy re-signs TLS');
 });
 
 test('443 and 1500 mistaken for each other are no manager and no block stream', async () => {

@@ -2,6 +2,7 @@
  * Replication Settings: for all machines, and for one. What is asked for is strict; answers are not, so that an agent or a
  * replication server of before takes the settings of a manager that knows more of them.
  */
+import { ProxySettings } from '@lms/proxy';
 import { z } from 'zod';
 import { Bandwidth, UNLIMITED } from './bandwidth.ts';
 import { MAXIMUM_NO_PROXY_ENTRIES, MAXIMUM_PEM_LENGTH, MAXIMUM_RETENTION_ROWS } from './limits.ts';
@@ -127,6 +128,10 @@ export const StagingProxy = z.object({ ...STAGING_PROXY, passwordSet: z.boolean(
 export type StagingProxy = z.infer<typeof StagingProxy>;
 export const StagingProxyChange = z.strictObject({
   ...STAGING_PROXY,
+  // What a replication server could not use is said to whoever sets it.
+  url: ProxySettings.shape.url,
+  username: ProxySettings.shape.username.default(null),
+  noProxy: ProxySettings.shape.noProxy.default([]),
   /** Of its user, never shown again. Missing: the one of before; null: none. */
   password: z.string().min(1).max(1_024).nullish(),
 });
@@ -136,7 +141,7 @@ export const InstallationSettings = ReplicationSettings.extend({
   revision: SettingsRevision,
   /** Those that an operator has set; the others are as the product brings them. */
   overrides: z.array(SettingName),
-  /** null: replication servers reach the manager directly. */
+  /** null: replication servers reach the manager as they were installed, which is directly unless a proxy was named there. */
   stagingProxy: StagingProxy.nullable(),
   /** Of each replication server, over all its machines. */
   replicationServerBandwidth: Bandwidth,

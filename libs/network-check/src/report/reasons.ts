@@ -309,6 +309,7 @@ export const CHECK_REASONS = {
     causes: [
       'The machine was cloned or restored with its state folder, and both agents run.',
       'A second agent runs on a copy of the state folder.',
+      'The own session broke a moment ago, and the replication server has not noticed yet: check again in half a minute.',
     ],
     action: 'Find the other agent, stop it and uninstall it there; then enrol that machine by itself.',
   },

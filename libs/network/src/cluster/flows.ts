@@ -24,6 +24,7 @@ export const OUTSIDERS = [
   'agents',
   'anybody',
   'api-server',
+  'bucket',
   'dns',
   'external-nats',
   'ingress-controllers',
@@ -45,6 +46,7 @@ export const FLOW_CONDITIONS = [
   'otlp',
   'routerOtlp',
   'monitoring',
+  'bucketStream',
 ] as const;
 export type FlowCondition = (typeof FLOW_CONDITIONS)[number];
 
@@ -104,6 +106,7 @@ export const CLUSTER_FLOWS: readonly ClusterFlow[] = [
   flow(['nats'], 'dns', [], 'names of Services', 'nats'),
   flow(SERVICES, 'otlp', [], 'traces, metrics, logs', 'otlp'),
   flow(['router'], 'otlp', [], 'traces, metrics, logs', 'routerOtlp'),
+  flow(['gateway'], 'bucket', [], 'agent packages', 'bucketStream'),
   flow(['monitoring'], 'router', [routerMetrics], 'metrics', 'monitoring'),
 ];
 

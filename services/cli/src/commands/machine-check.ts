@@ -1,5 +1,6 @@
 import type { CheckReport, CheckTarget, Machine, OperatorApi } from '@lms/api';
 import { CommandError, durationOption } from '@lms/command-line';
+import { toLmsError } from '@lms/errors';
 import { checksResult } from '@lms/network-check';
 import { Argument } from 'commander';
 import type { Command } from 'commander';
@@ -38,19 +39,24 @@ async function askAgent(
 ): Promise<readonly CheckReport[]> {
   const { signal, progress } = session;
   const machine = await api.machine(idOrName, signal);
-  if (!machine.agent.connected) throw await notConnected(api, machine, signal);
+  if (!machine.agent.connected) throw await notAnswered(api, machine, signal);
   const reports: CheckReport[] = [];
   for (const target of targets) {
     progress.note(`the agent of ${machine.name} checks ${target}`);
     const { operationId } = await api.checkMachine(machine.id, { target }, signal);
     const wait = { timeoutMilliseconds, signal, what: `check of ${target} from ${machine.name}` };
-    reports.push(await waitForCheck(api, operationId, wait));
+    reports.push(
+      await waitForCheck(api, operationId, wait).catch(async (thrown: unknown) => {
+        if (toLmsError(thrown).code !== 'DEADLINE_EXCEEDED') throw thrown;
+        throw await notAnswered(api, await api.machine(machine.id, signal), signal);
+      }),
+    );
   }
   return reports;
 }
 
 /** Nobody can be asked; what the manager knows is all there is. */
-async function notConnected(api: OperatorApi, machine: Machine, signal: AbortSignal): Promise<CommandError> {
+async function notAnswered(api: OperatorApi, machine: Machine, signal: AbortSignal): Promise<CommandError> {
   const { name, replicationState, stallCause, detail, agent } = machine;
   const { steps } = await api.initiation(machine.id, signal);
   const failed = steps.find(({ state }) => state === 'FAILED');

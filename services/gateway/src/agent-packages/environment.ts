@@ -1,4 +1,5 @@
 /** Where agent packages come from, by environment. */
+import { LmsError } from '@lms/errors';
 import { readConfiguration, type Environment } from '@lms/service';
 import { z } from 'zod';
 import type { PackagesConfiguration } from './package-store.ts';
@@ -28,9 +29,14 @@ export function readPackagesConfiguration(environment: Environment): PackagesCon
 type Configured = z.output<z.ZodObject<typeof PACKAGES_ENVIRONMENT>>;
 
 export function packagesConfiguration(configured: Configured): { readonly agentPackages?: PackagesConfiguration } {
-  const folder = configured.LMS_AGENT_PACKAGES;
-  if (folder === undefined) return {};
-  const { LMS_AGENT_BUCKET: bucket, LMS_AGENT_BUCKET_REGION: region } = configured;
+  const { LMS_AGENT_PACKAGES: folder, LMS_AGENT_BUCKET: bucket, LMS_AGENT_BUCKET_REGION: region } = configured;
+  if (folder === undefined) {
+    if (bucket === undefined) return {};
+    throw new LmsError('INVALID_ARGUMENT', 'LMS_AGENT_BUCKET: the bucket is not believed for what is in it', {
+      field: 'LMS_AGENT_PACKAGES',
+      action: "Name the folder of the manager's own list (index.json) in LMS_AGENT_PACKAGES.",
+    });
+  }
   if (bucket === undefined) return { agentPackages: { folder } };
   return {
     agentPackages: {

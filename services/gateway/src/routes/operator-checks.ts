@@ -20,7 +20,7 @@ import type { RouteContext } from './route-context.ts';
 
 const config = { access: 'operator' } as const;
 /** Every step of a check is bounded; all of them together stay below. */
-const CHECK_TIMEOUT_SECONDS = 120;
+const CHECK_TIMEOUT_SECONDS = 100;
 
 interface AskedCheck {
   readonly kind: OperationKind;
