@@ -31,6 +31,8 @@ export interface AgentStatus {
   readonly stallCause: string | null;
   readonly detail: string | null;
   readonly connected: boolean;
+  /** `host:port` that is connected to, or was tried last. */
+  readonly blockStream: string | null;
   readonly lastPoint: { readonly sequence: number; readonly consistency: string } | null;
   readonly trackerLosses: number | null;
   /** Of the last freeze; null when there was none. */

@@ -134,7 +134,8 @@ export const BlockStreamFailure = z.strictObject({
   /** IP addresses that the host's name stood for here; those of no name are empty. */
   resolved: z.array(z.string().max(64)).max(MAXIMUM_RESOLVED_ADDRESSES),
   at: Instant,
-  /** In a row. */
+  /** When the first of these was, and how many there were in a row. */
+  since: Instant,
   count: z.int().positive(),
 });
 export type BlockStreamFailure = z.infer<typeof BlockStreamFailure>;

@@ -87,6 +87,8 @@ export interface ConnectionFailure {
   count: number;
   /** Of the replication server: a certificate says that it was this machine. */
   proven: boolean;
+  /** Of the agent: when the first of these was. */
+  since: Date | undefined;
 }
 
 /** Who an agent is and how it fares. */
@@ -891,7 +893,16 @@ export const AgentSample: MessageFns<AgentSample> = {
 };
 
 function createBaseConnectionFailure(): ConnectionFailure {
-  return { reason: "", message: "", address: "", resolved: [], at: undefined, count: 0, proven: false };
+  return {
+    reason: "",
+    message: "",
+    address: "",
+    resolved: [],
+    at: undefined,
+    count: 0,
+    proven: false,
+    since: undefined,
+  };
 }
 
 export const ConnectionFailure: MessageFns<ConnectionFailure> = {
@@ -916,6 +927,9 @@ export const ConnectionFailure: MessageFns<ConnectionFailure> = {
     }
     if (message.proven !== false) {
       writer.uint32(56).bool(message.proven);
+    }
+    if (message.since !== undefined) {
+      Timestamp.encode(toTimestamp(message.since), writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -989,6 +1003,14 @@ export const ConnectionFailure: MessageFns<ConnectionFailure> = {
             message.proven = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.since = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1010,6 +1032,7 @@ export const ConnectionFailure: MessageFns<ConnectionFailure> = {
       at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
       count: isSet(object.count) ? globalThis.Number(object.count) : 0,
       proven: isSet(object.proven) ? globalThis.Boolean(object.proven) : false,
+      since: isSet(object.since) ? fromJsonTimestamp(object.since) : undefined,
     };
   },
 
@@ -1036,6 +1059,9 @@ export const ConnectionFailure: MessageFns<ConnectionFailure> = {
     if (message.proven !== false) {
       obj.proven = message.proven;
     }
+    if (message.since !== undefined) {
+      obj.since = message.since.toISOString();
+    }
     return obj;
   },
 
@@ -1051,6 +1077,7 @@ export const ConnectionFailure: MessageFns<ConnectionFailure> = {
     message.at = object.at ?? undefined;
     message.count = object.count ?? 0;
     message.proven = object.proven ?? false;
+    message.since = object.since ?? undefined;
     return message;
   },
 };

@@ -12,7 +12,7 @@
  * rewritten all the time is read once a second and not twenty times. Dirty and suspect runs take turns.
  * Failure: a session's end makes everything unacknowledged dirty again (R18); only `run`'s signal ends the loop.
  */
-import { createCompressionChoice, type CompressionChoice } from '@lms/block-stream';
+import { createCompressionChoice, failureReason, type CompressionChoice } from '@lms/block-stream';
 import { LmsError, toLmsError } from '@lms/errors';
 import type { BufferPool, Clock, Connect, Freezer, RuntimeMemory, SourceDisk } from './ports.ts';
 import { PointMaker } from './points.ts';
@@ -68,6 +68,7 @@ export class Replicator {
   #everConnected = false;
   #failure: LmsError | null = null;
   #lastFailure: SessionFailure | null = null;
+  #failedAfterSessions = 0;
   #paused = false;
   #attempting = false;
   #stopped = false;
@@ -180,9 +181,18 @@ export class Replicator {
   }
 
   #rememberFailure(error: LmsError): void {
+    const atMicroseconds = this.#options.clock.wallMicroseconds();
     const before = this.#lastFailure;
-    const count = before?.error.code === error.code ? before.count + 1 : 1;
-    this.#lastFailure = { error, count, atMicroseconds: this.#options.clock.wallMicroseconds() };
+    const { sessions } = this.#counters;
+    const again =
+      before !== null && sessions === this.#failedAfterSessions && failureReason(before.error) === failureReason(error);
+    this.#failedAfterSessions = sessions;
+    this.#lastFailure = {
+      error,
+      atMicroseconds,
+      sinceMicroseconds: again ? before.sinceMicroseconds : atMicroseconds,
+      count: again ? before.count + 1 : 1,
+    };
   }
 
   async #runSession(signal: AbortSignal): Promise<void> {

@@ -69,7 +69,8 @@ export interface SessionFailure {
   readonly error: LmsError;
   /** Unix epoch. */
   readonly atMicroseconds: number;
-  /** Of the same code, in a row. */
+  /** Of the first of the same reason in a row, and how many there were. */
+  readonly sinceMicroseconds: number;
   readonly count: number;
 }
 

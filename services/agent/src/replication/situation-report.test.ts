@@ -12,7 +12,7 @@ function statusWith(lastFailure: SessionFailure | null): ReplicationStatus {
 
 function refused(count: number): SessionFailure {
   const error = new LmsError('UNAVAILABLE', 'refused', { cause: because('TCP_REFUSED') });
-  return { error, atMicroseconds: 1_000_000, count };
+  return { error, atMicroseconds: 1_000_000, sinceMicroseconds: 0, count };
 }
 
 function report(host: string, resolve?: (name: string) => Promise<readonly string[]>): SituationReport {

@@ -74,6 +74,7 @@ export class SituationReport {
       address: address === null ? null : formatAuthority(address.host, address.port),
       resolved: this.#resolved !== null && this.#resolved.host === address?.host ? [...this.#resolved.addresses] : [],
       at: new Date(lastFailure.atMicroseconds / 1_000).toISOString(),
+      since: new Date(lastFailure.sinceMicroseconds / 1_000).toISOString(),
       count: lastFailure.count,
     };
   }

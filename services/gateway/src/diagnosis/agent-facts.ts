@@ -71,8 +71,8 @@ export function later(one: Date | null, other: Date | null): Date | null {
 function failureOf(situation: AgentSituation | undefined): AgentFailure | null {
   const failure = situation?.failure;
   if (failure?.at === undefined) return null;
-  const { reason, message, address, at, count, resolved } = failure;
-  return { reason, message, address: optionalText(address), at, count, resolved };
+  const { reason, message, address, at, since = at, count, resolved } = failure;
+  return { reason, message, address: optionalText(address), at, since, count, resolved };
 }
 
 function lastWarningOf(records: readonly StoredLogRecord[]): AgentFacts['lastWarning'] {

@@ -20,8 +20,10 @@ import {
   isPublic,
   isRecent,
   recentRefusals,
+  serverAhead,
   serverHeard,
   triedAddresses,
+  wordOnClock,
 } from './inference.ts';
 import { formatBitRate, formatClock, formatDuration } from './wording.ts';
 
@@ -72,7 +74,10 @@ export const CAUSES: readonly Cause[] = [
     explains: 'connection',
     find: (facts) => {
       const { server } = facts;
-      if (server === null || hasSession(facts) || (server.running !== false && serverHeard(facts))) return null;
+      if (server === null || hasSession(facts)) return null;
+      // One that ended a moment ago may run again: what it failed by counts while nobody listens.
+      const fails = server.failure !== null && failsBy(facts, 'TCP_REFUSED');
+      if (server.running !== false && !fails && serverHeard(facts)) return null;
       const why = server.failure === null ? '' : ` (${server.failure})`;
       const heard = server.heardAt === null ? 'never' : `${formatDuration(ageSeconds(facts, server.heardAt))} ago`;
       return {
@@ -100,7 +105,10 @@ export const CAUSES: readonly Cause[] = [
       agentHeard(facts) || hasSession(facts)
         ? null
         : {
-            what: `the agent does not report: it was last heard ${heardAgo(facts)}`,
+            what:
+              facts.agent.state === 'STOPPED'
+                ? `the agent was stopped ${heardAgo(facts)}`
+                : `the agent does not report: it was last heard ${heardAgo(facts)}`,
             action: 'see on the machine whether `lms-agent run` runs, and what `lms-agent check 443` says',
           },
   },
@@ -347,16 +355,19 @@ export const CAUSES: readonly Cause[] = [
 
 function findTwoAgents(facts: DiagnosisFacts): Finding | null {
   const active = facts.instances.filter(({ lastAt }) => ageSeconds(facts, lastAt) <= BOTH_HEARD_SECONDS);
-  if (active.length < 2 || !active.some(({ returnedAt }) => isRecent(facts, returnedAt))) return null;
-  const where = active.map(({ hostName, sourceAddress }) => `${hostName} (${sourceAddress || 'address unknown'})`);
+  const returned = active.filter(({ returnedAt }) => isRecent(facts, returnedAt));
+  if (active.length < 2 || returned.length === 0) return null;
+  // Soon after the second has begun only one has come again: the other is whoever spoke last.
+  const two = returned.length > 1 ? returned : active.slice(-2);
+  const where = two.map(({ hostName, sourceAddress }) => `${hostName} (${sourceAddress || 'address unknown'})`);
   return {
-    what: `${active.length} agents run with the identity of this machine and throw each other out: ${where.join(', ')}`,
+    what: `${two.length} agents run with the identity of this machine and throw each other out: ${where.join(', ')}`,
     action: 'stop the copy, and enrol it as a machine of its own',
   };
 }
 
 /** Each says its statistics every 5 s. */
-const BOTH_HEARD_SECONDS = 20;
+const BOTH_HEARD_SECONDS = 12;
 
 function findWrongClock(facts: DiagnosisFacts): Finding | null {
   const { agent, refusedCall } = facts;
@@ -370,9 +381,8 @@ function findWrongClock(facts: DiagnosisFacts): Finding | null {
     const ahead = refusedCall.clockAheadSeconds ?? 0;
     return { what: `the clock of the machine is ${formatClock(ahead)}, so the manager lets it in no more`, action };
   }
-  // It has proven who it is, and calls a certificate out of force that the manager gave: then its clock is the wrong one.
-  const [word] = recentRefusals(facts, 'TLS_NOT_YET_VALID', 'TLS_EXPIRED').filter(({ proven }) => proven);
-  if (word === undefined || Math.abs(facts.server?.clockAheadSeconds ?? 0) > CLOCK_TOLERANCE_SECONDS) return null;
+  const word = wordOnClock(facts);
+  if (word === null || Math.abs(facts.server?.clockAheadSeconds ?? 0) > CLOCK_TOLERANCE_SECONDS) return null;
   const direction = word.reason === 'TLS_NOT_YET_VALID' ? 'behind' : 'ahead';
   return { what: `the clock of the machine is far ${direction}: ${word.message}`, action };
 }
@@ -432,14 +442,20 @@ function findWrongName(facts: DiagnosisFacts): Finding | null {
 }
 
 function findNarrowPath(facts: DiagnosisFacts): Finding | null {
-  if (!failsBy(facts, 'TLS_STALLED')) return null;
+  const failure = failureNow(facts);
+  if (failure === null || !failsBy(facts, 'TLS_STALLED')) return null;
+  const since = failure.since.getTime() - (facts.agent.clockAheadSeconds ?? 0) * 1_000;
   // A handshake that began at both ends and got through at neither: its packets are the first big ones.
   const seen = recentRefusals(facts, 'TLS_STALLED', 'TLS_CLOSED', 'TCP_RESET', 'OTHER').filter(
-    ({ proven, address }) => !proven && address !== null && sameHost(hostOf(address), facts.agent.sourceAddress),
+    ({ proven, address, at }) =>
+      !proven &&
+      address !== null &&
+      sameHost(hostOf(address), facts.agent.sourceAddress) &&
+      at.getTime() - serverAhead(facts) > since,
   );
   if (seen.length === 0 && facts.check?.reason !== 'PATH_MTU') return null;
   return {
-    what: `connections from the agent to ${failureNow(facts)?.address} stand and big packets do not get through: a part of the path takes only smaller ones, and the messages that say so (ICMP "fragmentation needed") are dropped`,
+    what: `connections from the agent to ${failure.address} stand and big packets do not get through: a part of the path takes only smaller ones, and the messages that say so (ICMP "fragmentation needed") are dropped`,
     action: 'let these ICMP messages through, or set a smaller MTU on the machine',
   };
 }

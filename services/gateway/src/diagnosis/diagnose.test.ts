@@ -87,6 +87,8 @@ test('a stalled handshake is a narrow path only when the server saw it from ther
   const stalled = failing(HEALTHY, 'TLS_STALLED');
   const somebody = { reason: 'TLS_STALLED', address: '203.0.113.7:5', proven: false };
   expect(diagnose(refusing(stalled, somebody)).cause).toBe('HANDSHAKE_STALLED');
+  const earlier = { ...somebody, address: '198.18.1.2:5', at: ago(40) };
+  expect(diagnose(refusing(stalled, earlier)).cause).toBe('HANDSHAKE_STALLED');
   const check = { at: ago(1), reason: 'PATH_MTU', message: 'big packets vanish' };
   expect(diagnose({ ...stalled, check }).cause).toBe('PATH_MTU');
 });

@@ -1,7 +1,7 @@
 /** What was looked at and what was found, with its time and the side that says so: a diagnosis can be checked by it. */
 import type { Diagnosis } from '@lms/api';
 import type { DiagnosisFacts } from './facts.ts';
-import { agentHeard, serverHeard } from './inference.ts';
+import { agentHeard, isRecent, serverHeard } from './inference.ts';
 import { formatBitRate, formatClock } from './wording.ts';
 
 type Row = Diagnosis['evidence'][number];
@@ -17,16 +17,16 @@ export function evidenceOf(facts: DiagnosisFacts): readonly Row[] {
   ];
 }
 
-function registrationRows({ machine, removedAt, paused, instances }: DiagnosisFacts): Row[] {
+function registrationRows(facts: DiagnosisFacts): Row[] {
+  const { machine, removedAt, paused } = facts;
   if (removedAt !== null) return [row('machine', `${machine.name} was removed`, removedAt, 'registry')];
-  const rows = [
-    row('machine', `${machine.name} is ${paused ? 'paused by an operator' : 'to be replicated'}`, null, 'registry'),
-  ];
+  const asked = paused ? 'paused by an operator' : 'to be replicated';
+  const instances = facts.instances.filter(({ lastAt }) => isRecent(facts, lastAt));
+  const rows = [row('machine', `${machine.name} is ${asked}`, null, 'registry')];
   for (const { instanceId, hostName, sourceAddress, lastAt, returnedAt } of instances.length > 1 ? instances : []) {
     const again = returnedAt === null ? '' : ', and came again after another';
-    rows.push(
-      row('agent process', `${instanceId} on ${hostName} from ${sourceAddress || '?'}${again}`, lastAt, 'manager'),
-    );
+    const where = `${hostName}, from ${sourceAddress || 'an unknown address'}`;
+    rows.push(row('agent process', `${instanceId} on ${where}${again}`, lastAt, 'manager'));
   }
   return rows;
 }

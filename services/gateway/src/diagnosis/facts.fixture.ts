@@ -77,7 +77,7 @@ export function failing(
   reason: string,
   { resolved = ['198.18.2.2'], address = 'staging.test:1500' }: Partial<AgentFailure> = {},
 ): DiagnosisFacts {
-  const failure = { reason, message: `because of ${reason}`, address, resolved, at: ago(3), count: 4 };
+  const failure = { reason, message: `because of ${reason}`, address, resolved, at: ago(3), since: ago(30), count: 4 };
   return withServer(withAgent(facts, { connected: false, state: 'DISCONNECTED', failure }), { connected: false });
 }
 

@@ -16,6 +16,8 @@ export interface Failure {
 }
 
 export interface AgentFailure extends Failure {
+  /** The first of this kind in a row, by the agent's clock. */
+  readonly since: Date;
   /** IP addresses that the host's name stood for at the agent; of an IP address none. */
   readonly resolved: readonly string[];
 }

@@ -5,7 +5,14 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { LmsError, toLmsError } from '@lms/errors';
-import { InitiationStep, StepState, wordOf, type InitiationStepReport, type Machine } from '@lms/proto';
+import {
+  InitiationStep,
+  StepState,
+  wordOf,
+  type GetMachineObservationsResponse,
+  type InitiationStepReport,
+  type Machine,
+} from '@lms/proto';
 import type { ServiceClients } from '../manager-services.ts';
 import type { AgentFacts, DiagnosisFacts, EndpointFacts } from './facts.ts';
 import { agentFactsOf, instancesOf, refusedCallOf } from './agent-facts.ts';
@@ -60,7 +67,7 @@ export async function gatherFacts(clients: Clients, idOrName: string, now: Date)
     server: serverFactsOf(serving, observations),
     endpoints: await Promise.all((serving?.endpoints ?? []).map(resolveEndpoint)),
     rates: ratesOf(series?.samples ?? []),
-    bandwidthLimitBitsPerSecond: null,
+    bandwidthLimitBitsPerSecond: limitOf(observations),
     failedStep: failedStepOf(initiation?.steps ?? []),
     check: null,
     unknown: silences,
@@ -135,6 +142,13 @@ async function resolveEndpoint({ host, port }: { host: string; port: number }): 
   } finally {
     clearTimeout(limit);
   }
+}
+
+/** The lower of what each end says that holds now. */
+function limitOf(observations: GetMachineObservationsResponse | null): number | null {
+  const ends = [observations?.agent, observations?.replicationServer];
+  const limits = ends.flatMap((end) => end?.bandwidthLimitBitsPerSecond ?? []).map(Number);
+  return limits.length === 0 ? null : Math.min(...limits);
 }
 
 function failedStepOf(steps: readonly InitiationStepReport[]): DiagnosisFacts['failedStep'] {

@@ -2,10 +2,12 @@
 import { BlockList, isIP } from 'node:net';
 import type { AgentFailure, DiagnosisFacts, ServerRefusal } from './facts.ts';
 
-/** An agent says its heartbeat every 10 s and its statistics every 5 s; two may be lost. */
-const AGENT_HEARD_SECONDS = 25;
+/** An agent says its statistics every 5 s, and its heartbeat every 10 s. */
+const AGENT_HEARD_SECONDS = 16;
 /** A replication server reports every 3 s about each of its machines. */
-const SERVER_HEARD_SECONDS = 20;
+const SERVER_HEARD_SECONDS = 15;
+/** An agent that is heard on 443 may be between two reports when it speaks on 1500. */
+const BETWEEN_REPORTS_SECONDS = 7;
 /** An agent that cannot connect tries again after 30 s at most. */
 const RECENT_SECONDS = 75;
 /** As assertions on 443 are judged. */
@@ -19,8 +21,25 @@ export function isRecent(facts: DiagnosisFacts, at: Date | null): boolean {
   return ageSeconds(facts, at) <= RECENT_SECONDS;
 }
 
+/** Not one that said that it stops, nor one that was refused, or spoke to the replication server of its clock, since. */
 export function agentHeard(facts: DiagnosisFacts): boolean {
-  return ageSeconds(facts, facts.agent.heardAt) <= AGENT_HEARD_SECONDS;
+  const { agent, refusedCall } = facts;
+  if (agent.heardAt === null || agent.state === 'STOPPED') return false;
+  if (refusedCall !== null && refusedCall.at > agent.heardAt) return false;
+  if (wordOnClock(facts) !== null) return false;
+  return ageSeconds(facts, agent.heardAt) <= AGENT_HEARD_SECONDS;
+}
+
+/**
+ * The last word on 1500 of an agent that calls a certificate out of force that the manager gave; null: there is none, or it
+ * was heard on 443 since. It has proven who it is.
+ */
+export function wordOnClock(facts: DiagnosisFacts): ServerRefusal | null {
+  const heardAt = facts.agent.heardAt?.getTime() ?? 0;
+  const words = recentRefusals(facts, 'TLS_NOT_YET_VALID', 'TLS_EXPIRED').filter(
+    ({ proven, at }) => proven && at.getTime() - serverAhead(facts) > heardAt + BETWEEN_REPORTS_SECONDS * 1_000,
+  );
+  return words[0] ?? null;
 }
 
 export function serverHeard(facts: DiagnosisFacts): boolean {
@@ -46,10 +65,14 @@ export function failsBy(facts: DiagnosisFacts, ...reasons: readonly string[]): b
 
 /** What the replication server refused or ended lately; its clock may be off, and by how much is known. */
 export function recentRefusals(facts: DiagnosisFacts, ...reasons: readonly string[]): readonly ServerRefusal[] {
-  const aheadMilliseconds = (facts.server?.clockAheadSeconds ?? 0) * 1_000;
   return (facts.server?.refusals ?? []).filter(
-    ({ reason, at }) => reasons.includes(reason) && isRecent(facts, new Date(at.getTime() - aheadMilliseconds)),
+    ({ reason, at }) => reasons.includes(reason) && isRecent(facts, new Date(at.getTime() - serverAhead(facts))),
   );
+}
+
+/** Milliseconds. */
+export function serverAhead({ server }: DiagnosisFacts): number {
+  return (server?.clockAheadSeconds ?? 0) * 1_000;
 }
 
 export function hostOf(address: string): string {
@@ -89,7 +112,7 @@ export function isPublic(address: string | null): boolean {
   return isIP(plain) !== 0 && !isPrivate(plain) && plain !== '::1' && !plain.startsWith('127.');
 }
 
-/** The backlog grew all the time although there was a session. A burst of writes is not that: it is drained again. */
+/** The backlog has been there and grown for a while. A burst of writes is not that: it is drained again. */
 export function fallsBehind({ rates }: DiagnosisFacts): boolean {
   if (rates === null || rates.seconds < LEAST_RATE_SECONDS) return false;
   const grown = rates.backlogNow - rates.backlogBefore;

@@ -61,7 +61,13 @@ function reportedSituation(situation: AgentSituation): ProtoAgentSituation {
     failure:
       failure === null
         ? undefined
-        : { ...failure, address: failure.address ?? '', at: new Date(failure.at), proven: true },
+        : {
+            ...failure,
+            address: failure.address ?? '',
+            at: new Date(failure.at),
+            since: new Date(failure.since),
+            proven: true,
+          },
     managerFailure: managerFailure?.message ?? '',
     managerFailureAt: managerFailure === null ? undefined : new Date(managerFailure.at),
   };
@@ -88,6 +94,7 @@ export function replicationServerSample(statistics: ReportedStatistics): Replica
       ...refusal,
       address: refusal.address ?? '',
       at: new Date(refusal.at),
+      since: undefined,
       resolved: [],
     })),
     ...limitOf(statistics),
