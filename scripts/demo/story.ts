@@ -42,6 +42,8 @@ export interface Stage {
   readonly agent: Pick<AgentOptions, 'place' | 'enrolOptions' | 'environment'>;
   /** Default: 1 GiB. */
   readonly diskBytes?: number;
+  /** Default: /usr/share/doc. */
+  readonly treeSource?: string;
   /** Default: 12. */
   readonly lagSamples?: number;
 }
@@ -121,7 +123,7 @@ async function createSource({ folder, cleanup, narrator, signal, stage }: Story)
   await disk.format('ext4');
   const mountPoint = await disk.mount();
   // A tree of real files with a list of their checksums, which is read again from the replica.
-  const list = `cp -r ${TREE_SOURCE} tree && find tree -type f -print0 | sort -z | xargs -0 sha256sum > tree.sha256 && wc -l < tree.sha256`;
+  const list = `cp -r ${stage?.treeSource ?? TREE_SOURCE} tree && find tree -type f -print0 | sort -z | xargs -0 sha256sum > tree.sha256 && wc -l < tree.sha256`;
   const fileCount = await requireCommand('bash', ['-c', `cd "$1" && ${list}`, 'bash', mountPoint], { signal });
   narrator.detail(`${disk.device} on ${disk.imagePath}, mounted at ${mountPoint}, ${fileCount.trim()} files`);
   return { disk, mountPoint };

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { CertificateAuthority } from '@lms/identity';
+import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
 import { Agent } from '../../harness/agent.ts';
 import { Cleanup } from '../../harness/cleanup.ts';
 import type { CommandResult } from '../../harness/command.ts';
@@ -14,7 +14,7 @@ import { LoopDisk } from '../../harness/loop-disk.ts';
 import { Manager } from '../../harness/manager.ts';
 import type { Host } from '../../harness/network/host.ts';
 import { TestNetwork } from '../../harness/network/network.ts';
-import { LMS, LMS_AGENT } from '../../harness/operator.ts';
+import { LMS, LMS_AGENT, WITHOUT_PROXY } from '../../harness/operator.ts';
 import { Squid } from './squid.ts';
 import { startTinyproxy } from './tinyproxy.ts';
 
@@ -27,6 +27,7 @@ const cleanup = new Cleanup();
 const folder = mkdtempSync(join(tmpdir(), 'lms-proxies-'));
 cleanup.add('remove the folder', () => rmSync(folder, { recursive: true }));
 const passwordFile = join(folder, 'password');
+const proxyCaFile = join(folder, 'proxy-ca.pem');
 const inspectionCaFile = join(folder, 'inspection-ca.pem');
 
 let source: Host;
@@ -59,7 +60,8 @@ beforeAll(async () => {
   writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o600 });
   const authority = await CertificateAuthority.create();
   writeFileSync(inspectionCaFile, authority.certificatePem);
-  squid = await Squid.start({ host: squidHost, cleanup, users: { [USER]: encodeURIComponent(PASSWORD) } });
+  const users = { [USER]: encodeURIComponent(PASSWORD) };
+  squid = await Squid.start({ host: squidHost, cleanup, users, certificate: await certificateOf(squidHost) });
   inspecting = await Squid.start({ host: inspectingHost, cleanup, inspectsAs: authority });
   tinyproxy = await startTinyproxy({
     host: tinyproxyHost,
@@ -69,13 +71,15 @@ beforeAll(async () => {
   });
   const logFolder = join(folder, 'logs');
   mkdirSync(logFolder);
-  const addresses = ['--name', managerHost.address, '--name', managerHost.address6];
+  // What comes first is what agents are told, for 443 and 1500.
+  const names = ['--name', managerHost.address6, '--name', managerHost.address];
+  const addresses = ['--listen', '[::]:443', '--block-stream', `[${managerHost.address6}]:1500`];
   manager = await Manager.create({
     dataFolder: join(folder, 'manager'),
     logFolder,
     cleanup,
-    // Both kinds of addresses on 443.
-    host: { place: managerHost.place, address: managerHost.address, options: ['--listen', '[::]:443', ...addresses] },
+    // Both kinds of addresses on 443, and IPv6 alone on 1500.
+    host: { place: managerHost.place, address: managerHost.address, options: [...addresses, ...names] },
   });
   await manager.start();
   disk = await LoopDisk.create({ folder, name: 'source', sizeBytes: 32 * 1024 * 1024, cleanup });
@@ -99,6 +103,13 @@ afterAll(async () => {
   expect(await cleanup.run()).toEqual([]);
 }, TEST_MILLISECONDS);
 
+async function certificateOf(host: Host): Promise<{ readonly cert: string; readonly key: string }> {
+  const authority = await CertificateAuthority.open(await CertificateAuthority.create());
+  writeFileSync(proxyCaFile, authority.certificatePem);
+  const key = await createPrivateKeyPem();
+  return { key, cert: await authority.issueGateway(await createCertificateRequest(key), [host.address]) };
+}
+
 let attempts = 0;
 
 /** What another machine would see. Leaves nothing. */
@@ -107,7 +118,10 @@ async function tryToEnrol(url: string, options: readonly string[], environment =
   const state = join(folder, 'another');
   const usual = ['--manager', url, '--ca-sha256', caSha256, '--token-stdin', '--state-dir', state];
   const words = ['enrol', ...usual, '--disk', disk.device, '--name', `another-${++attempts}`, ...options];
-  const result = await source.try(LMS_AGENT, words, { input: token, environment });
+  const result = await source.try(LMS_AGENT, words, {
+    input: token,
+    environment: { ...WITHOUT_PROXY, ...environment },
+  });
   await source.try(LMS_AGENT, ['uninstall', '--state-dir', state]);
   return result;
 }
@@ -157,10 +171,23 @@ test(
   async () => {
     const proxy = squid.url6.replace('//', `//${USER}:${encodeURIComponent(PASSWORD)}@`);
     const url = `https://[${managerHost.address6}]`;
-    const { exitCode, stderr, stdout } = await tryToEnrol(url, ['-o', 'json'], { https_proxy: proxy, HTTPS_PROXY: '' });
+    const { exitCode, stderr, stdout } = await tryToEnrol(url, ['-o', 'json'], { https_proxy: proxy });
     expect([exitCode, stderr]).toEqual([0, '']);
     expect(JSON.parse(stdout)).toMatchObject({ managerUrl: url, proxy: { url: squid.url6, username: USER } });
     expect(stdout).not.toContain(PASSWORD);
+  },
+  TEST_MILLISECONDS,
+);
+
+test(
+  'A proxy that is reached over TLS is believed by its CA, and by that alone',
+  async () => {
+    const refused = await agent.configure('--proxy', squid.secureUrl, ...asUser(passwordFile));
+    expect([refused.exitCode, refused.stderr]).toEqual([6, expect.stringContaining('--proxy-ca')]);
+    const taken = await agent.configure('--proxy', squid.secureUrl, ...asUser(passwordFile), '--proxy-ca', proxyCaFile);
+    expect([taken.exitCode, taken.stderr]).toEqual([0, '']);
+    await machineHeardAfter(Date.now());
+    expect((await agent.configure('--proxy', squid.url, ...asUser(passwordFile))).exitCode).toBe(0);
   },
   TEST_MILLISECONDS,
 );
@@ -245,7 +272,7 @@ test(
   async () => {
     const words = ['--context', manager.contextPath, 'machine', 'show', MACHINE, '-o', 'name'];
     const by = async (https_proxy: string): Promise<CommandResult> =>
-      source.try(LMS, words, { environment: { https_proxy, HTTPS_PROXY: '' } });
+      source.try(LMS, words, { environment: { ...WITHOUT_PROXY, https_proxy } });
     expect(await by(tinyproxy)).toMatchObject({ exitCode: 0 });
     const refused = await by(squid.url);
     expect([refused.exitCode, refused.stderr]).toEqual([6, expect.stringContaining('asks for a user and a password')]);

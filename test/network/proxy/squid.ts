@@ -11,6 +11,7 @@ import { waitFor } from '../../harness/condition.ts';
 import type { Host } from '../../harness/network/host.ts';
 
 export const SQUID_PORT = 3128;
+const SECURE_PORT = 3129;
 const CERTIFICATE_HELPER = '/usr/lib/squid/security_file_certgen';
 
 export interface SquidOptions {
@@ -18,6 +19,8 @@ export interface SquidOptions {
   readonly cleanup: Cleanup;
   /** By name; who has none of them is asked for one. Default: everybody may. */
   readonly users?: Readonly<Record<string, string>>;
+  /** It is reached over TLS too, with this certificate. */
+  readonly certificate?: { readonly cert: string; readonly key: string };
   /** Certificates that are shown are signed anew by this CA. */
   readonly inspectsAs?: { readonly certificatePem: string; readonly privateKeyPem: string };
 }
@@ -45,6 +48,11 @@ export class Squid {
 
   get url(): string {
     return `http://${this.#options.host.address}:${SQUID_PORT}`;
+  }
+
+  /** Over TLS. */
+  get secureUrl(): string {
+    return `https://${this.#options.host.address}:${SECURE_PORT}`;
   }
 
   get url6(): string {
@@ -75,7 +83,7 @@ export class Squid {
   }
 
   async #configure(): Promise<void> {
-    const { users, inspectsAs } = this.#options;
+    const { users, certificate, inspectsAs } = this.#options;
     const folder = this.#folder;
     const lines = [
       `http_port ${SQUID_PORT}${inspectsAs === undefined ? '' : ` ssl-bump generate-host-certificates=on tls-cert=${folder}/ca.pem`}`,
@@ -96,6 +104,10 @@ export class Squid {
       writeFileSync(helper, `while read -r line; do case "$line" in ${cases.join('')}*) echo ERR;; esac; done\n`);
       lines.push(`auth_param basic program /bin/sh ${helper}`, 'auth_param basic children 1');
       lines.push('acl known proxy_auth REQUIRED', 'http_access deny !known');
+    }
+    if (certificate !== undefined) {
+      writeFileSync(join(folder, 'own.pem'), `${certificate.cert}\n${certificate.key}`, { mode: 0o600 });
+      lines.push(`https_port ${SECURE_PORT} tls-cert=${folder}/own.pem`);
     }
     if (inspectsAs !== undefined) {
       writeFileSync(join(folder, 'ca.pem'), `${inspectsAs.certificatePem}\n${inspectsAs.privateKeyPem}`, {
