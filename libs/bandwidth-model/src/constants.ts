@@ -2,7 +2,7 @@
  * What the model cannot know from a measurement of writes and link: how the agent's loop, the protocol and the kernel behave.
  *
  * The first four are the agent's own limits (`services/agent/src/core`: replicator.ts, points.ts, frame-pipeline.ts); the rest
- * were fitted by `node test/bandwidth/fit.ts` on traces that no test predicts. How, and how well: docs/bandwidth.md.
+ * were fitted by `node test/bandwidth/main.ts fit` on traces that no test predicts. How, and how well: docs/bandwidth.md.
  */
 export interface ModelConstants {
   /** Least time between the beginnings of two sweeps while little is dirty. */
@@ -39,6 +39,6 @@ export const MODEL_CONSTANTS: ModelConstants = {
   windowSeconds: 0.02,
   freezeSeconds: 0.2,
   commitSeconds: 0.04,
-  reportSeconds: 0.02,
+  reportSeconds: 0.05,
   scanBytesPerSecond: 250 * 1024 * 1024,
 };
