@@ -29,6 +29,19 @@ beforeAll(async () => {
   manager = await startManager(world);
   machine = await createMachine(world, 'curl');
 });
+/** Stands in for systemd: notes what it is told, and starts and ends what the unit says. */
+const SYSTEMCTL = `echo "$*" >>/run/systemctl.log
+case $1 in
+  restart)
+    setsid $(sed -n 's/^ExecStart=//p' /etc/systemd/system/lms-agent.service) </dev/null >/dev/null 2>&1 &
+    echo $! >/run/unit.pid
+    ;;
+  disable)
+    kill "$(cat /run/unit.pid)"
+    while kill -0 "$(cat /run/unit.pid)" 2>/dev/null; do sleep 0.1; done
+    ;;
+esac`;
+
 afterAll(async () => {
   expect(await cleanup.run()).toEqual([]);
 });
@@ -57,4 +70,24 @@ test('the printed line installs, joins and replicates; typed twice it changes no
   expect(await machine.files()).toEqual(before);
   expect(machine.list('run')).toEqual([]);
   expect(await othersTried(world)).toBe(false);
+});
+
+test('where systemd runs, the agent is a unit of it, which uninstall ends and removes', async () => {
+  machine.addScript('systemctl', SYSTEMCTL);
+  await machine.type('mkdir -p /etc/systemd/system /run/systemd/system');
+  const before = await machine.files();
+  const { installCommand } = await manager.createToken();
+  const installed = await machine.type(`${installCommand} --disk ${world.disk.device} --name unit`);
+  expect(installed).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(installed.stdout).toContain('by systemd (lms-agent.service), also after a reboot');
+  await manager.waitForState('unit', 'CONTINUOUS');
+  expect(await machine.type('lms-agent uninstall --state-dir /var/lib/lms-agent')).toMatchObject({ exitCode: 0 });
+  expect((await machine.type('cat /run/systemctl.log')).stdout.trim().split('\n')).toEqual([
+    'daemon-reload',
+    'enable --quiet lms-agent.service',
+    'restart lms-agent.service',
+    'disable --now --quiet lms-agent.service',
+    'daemon-reload',
+  ]);
+  expect(await machine.files()).toEqual(before);
 });
