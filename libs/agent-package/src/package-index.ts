@@ -50,6 +50,8 @@ export async function addToPackageIndex(folder: string, added: AgentPackage): Pr
   const others = (await readPackageIndex(folder)).filter(({ name }) => name !== added.name);
   const packages = [...others, added].toSorted((one, other) => (one.name < other.name ? -1 : 1));
   const path = join(folder, INDEX_FILE);
-  await writeFile(`${path}.tmp`, `${JSON.stringify({ schemaVersion: 1, packages }, null, 2)}\n`);
-  await rename(`${path}.tmp`, path);
+  // Two may make packages in one folder at once: of the same sources they are the same.
+  const temporary = `${path}.${process.pid}.tmp`;
+  await writeFile(temporary, `${JSON.stringify({ schemaVersion: 1, packages }, null, 2)}\n`);
+  await rename(temporary, path);
 }
