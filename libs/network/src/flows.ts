@@ -34,7 +34,7 @@ export interface Flow {
   /** Who decides what the port is here, as a noun. */
   readonly portIsOf: string;
   readonly traffic: Traffic;
-  /** By which way of going to the manager it exists. */
+  /** By which way it exists: of 1500 where it is data, else of 443. */
   readonly routes: readonly Route[];
   readonly networks: readonly AddressKind[];
   readonly what: readonly string[];
@@ -51,6 +51,7 @@ const OF_AGENTS = [
   'logs',
 ];
 const OF_REPLICATION_SERVERS = ['staging API: assignments and settings', 'certificates', 'statistics', 'logs'];
+const BLOCKS = ['replicated blocks, compressed and encrypted (TLS 1.3)'];
 const OF_OPERATORS = ['console', 'commands of operators', 'exports of points in time'];
 
 export const FLOWS: readonly Flow[] = [
@@ -62,9 +63,9 @@ export const FLOWS: readonly Flow[] = [
     port: BLOCK_STREAM_PORT,
     portIsOf: 'the block-stream address',
     traffic: 'data',
-    routes: ['direct', 'proxy'],
+    routes: ['direct'],
     networks: BOTH,
-    what: ['replicated blocks, compressed and encrypted (TLS 1.3)'],
+    what: BLOCKS,
     neededBy: DRIVERS,
   },
   management('agent-manager', 'agent', OF_AGENTS),
@@ -74,6 +75,15 @@ export const FLOWS: readonly Flow[] = [
   toProxy('replication-server-proxy', 'replication-server', OF_REPLICATION_SERVERS),
   {
     ...management('proxy-manager', 'proxy', ['what agents and replication servers send by it']),
+    routes: ['proxy'],
+  },
+  { ...toProxy('agent-block-stream-proxy', 'agent', BLOCKS), traffic: 'data' },
+  {
+    ...management('proxy-block-stream', 'proxy', BLOCKS),
+    to: 'replication-server',
+    port: BLOCK_STREAM_PORT,
+    portIsOf: 'the block-stream address',
+    traffic: 'data',
     routes: ['proxy'],
   },
   names('agent-names', 'agent'),

@@ -25,15 +25,26 @@ test('every row of the page is there, at both of its ends', () => {
 test('nothing connects to agents, and a replication server takes nothing but block streams', () => {
   const ingress = portRows().filter(({ direction }) => direction === 'ingress');
   expect(ingress.filter(({ client }) => client === 'agent')).toEqual([]);
-  expect(ingress.filter(({ client }) => client === 'replication-server').map(({ port }) => port)).toEqual([1500]);
+  const taken = ingress
+    .filter(({ client }) => client === 'replication-server')
+    .map(({ port, traffic }) => [port, traffic]);
+  expect(taken).toEqual([
+    [1500, 'data'],
+    [1500, 'data'],
+  ]);
 });
 
-test('by a proxy nobody but the proxy reaches the manager, and 1500 goes past it', () => {
+test('by a proxy nobody but the proxy reaches the manager, and 1500 goes past it unless it goes by one too', () => {
   const byProxy = FLOWS.filter(
     ({ routes, neededBy }) => routes.includes('proxy') && neededBy.length === DRIVERS.length,
   );
   expect(byProxy.filter(({ to }) => to === 'manager').map(({ from }) => from)).toEqual(['proxy']);
-  expect(byProxy.filter(({ traffic }) => traffic === 'data').map(({ to }) => to)).toEqual(['replication-server']);
+  const data = FLOWS.filter(({ traffic }) => traffic === 'data').map(({ from, to, routes }) => [from, to, ...routes]);
+  expect(data).toEqual([
+    ['agent', 'replication-server', 'direct'],
+    ['agent', 'proxy', 'proxy'],
+    ['proxy', 'replication-server', 'proxy'],
+  ]);
 });
 
 test('addresses of clouds that the page names are there, and no driver needs one', () => {

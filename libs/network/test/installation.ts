@@ -32,6 +32,7 @@ export const REQUEST: RuleRequest = {
   operators: [network('192.0.2.0/28')],
   resolvers: [],
   proxyUrl: null,
+  blockStreamProxyUrl: null,
   anywhere: false,
 };
 

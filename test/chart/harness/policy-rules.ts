@@ -37,6 +37,7 @@ export function policyRules(
       operators: [networkOf(OPERATOR)],
       resolvers: [],
       proxyUrl: proxied ? `http://${PROXY}:3128` : null,
+      blockStreamProxyUrl: null,
       anywhere: false,
     },
     options: {

@@ -52,7 +52,9 @@ test('the proxy of the staging area is the one of the Replication Settings; its 
   expect(status).toBe(200);
   const { stagingProxyUrl, ports } = NetworkAnswer.parse(body);
   expect(stagingProxyUrl).toBe('http://proxy.example.com:3128');
-  const rows = ports.filter(({ peer, direction }) => peer === 'proxy' && direction === 'egress');
+  const rows = ports.filter(
+    ({ peer, direction, traffic }) => peer === 'proxy' && direction === 'egress' && traffic === 'management',
+  );
   expect(rows.map(({ client, ports: numbers, addresses }) => [client, numbers, addresses])).toEqual([
     // Which one an agent goes by, only the agent knows.
     ['agent', [], []],

@@ -22,6 +22,8 @@ interface Case {
   readonly on: HostName;
   readonly way?: Partial<RuleRequest>;
   readonly proxied?: true;
+  /** 1500 too. */
+  readonly streamProxied?: true;
   readonly names?: true;
   readonly overIpv6?: true;
   readonly operators?: readonly HostName[];
@@ -41,7 +43,7 @@ const OPTIONS: Omit<RulesOptions, 'otherTraffic'> = {
 
 function rulesOf(
   target: 'nftables' | 'iptables',
-  { roles, way, proxied, names, overIpv6, operators = [] }: Case,
+  { roles, way, proxied, streamProxied, names, overIpv6, operators = [] }: Case,
   otherTraffic: RulesOptions['otherTraffic'] = 'drop',
 ): string {
   const at = (host: HostName): string => world.address(host, overIpv6 === true ? 6 : 0);
@@ -66,6 +68,7 @@ function rulesOf(
     operators: operators.map((host) => networkOf(at(host))),
     resolvers: [networkOf(at('stranger'))],
     proxyUrl: proxied === true ? url('http', at('proxy'), 3128) : null,
+    blockStreamProxyUrl: streamProxied === true ? url('http', at('proxy'), 3128) : null,
     anywhere: false,
     ...way,
   };
@@ -89,6 +92,14 @@ const CASES: Readonly<Record<string, Case>> = {
     on: 'source',
     proxied: true,
     out: [...TO_PROXY, ...TO_STAGING],
+    in: [],
+  },
+  'a source machine, all by a proxy': {
+    roles: ['source'],
+    on: 'source',
+    proxied: true,
+    streamProxied: true,
+    out: TO_PROXY,
     in: [],
   },
   'a source machine, by the private address, with names': {
@@ -133,11 +144,12 @@ const CASES: Readonly<Record<string, Case>> = {
     out: [],
     in: ['proxy tcp 443', 'stranger tcp 443'],
   },
-  'a proxy': {
+  'a proxy of 1500 too': {
     roles: ['proxy'],
     on: 'proxy',
     proxied: true,
-    out: TO_MANAGER,
+    streamProxied: true,
+    out: [...TO_MANAGER, ...TO_STAGING],
     in: ['source tcp 3128', 'staging tcp 3128'],
   },
 };

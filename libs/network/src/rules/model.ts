@@ -70,6 +70,8 @@ export interface RuleRequest {
   readonly resolvers: readonly Network[];
   /** Of source machines, and of the staging area where the settings name none. */
   readonly proxyUrl: string | null;
+  /** By which agents reach replication servers; null: directly, whatever way 443 takes. */
+  readonly blockStreamProxyUrl: string | null;
   /** Where a network is needed and none is named: everybody. */
   readonly anywhere: boolean;
 }

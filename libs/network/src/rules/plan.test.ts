@@ -51,6 +51,26 @@ test.each<readonly [Role, string, Partial<RuleRequest>, readonly string[]]>([
   expect(plan(role, change)).toEqual(expected);
 });
 
+test('1500 goes by a proxy only where one is named for it, and then to nobody else', () => {
+  const both = { ...PROXY, blockStreamProxyUrl: 'http://203.0.113.8:8080' };
+  expect(plan('source', both)).toEqual(['egress tcp 3128 203.0.113.3/32', 'egress tcp 8080 203.0.113.8/32']);
+  expect(plan('staging', both)).toEqual([
+    'ingress tcp 1500 203.0.113.8/32',
+    'ingress tcp 31500 203.0.113.8/32',
+    'egress tcp 3128 203.0.113.3/32',
+  ]);
+  expect(plan('proxy', both)).toEqual([
+    'ingress tcp 3128 203.0.113.0/24',
+    'ingress tcp 3128 198.51.100.64/26',
+    'ingress tcp 8080 203.0.113.0/24',
+    'egress tcp 443 198.51.100.7/32',
+    ...TO_STAGING,
+  ]);
+  const alone = { blockStreamProxyUrl: both.blockStreamProxyUrl };
+  expect(plan('source', alone)).toEqual(['egress tcp 443 198.51.100.7/32', 'egress tcp 8080 203.0.113.8/32']);
+  expect(plan('proxy', alone)).toEqual(['ingress tcp 8080 203.0.113.0/24', ...TO_STAGING]);
+});
+
 test('replication servers go by the proxy of the Replication Settings while source machines go directly', () => {
   const settings = { ...ADDRESSED, stagingProxyUrl: 'https://203.0.113.4:3129' };
   expect(plan('staging', {}, settings)).toEqual([...AT_STAGING, 'egress tcp 3129 203.0.113.4/32']);

@@ -56,35 +56,32 @@ export function planRules({ installation, request, lookup, resolver }: PlanOptio
 export function storageNetworks({ installation, request, lookup, resolver }: PlanOptions): readonly Network[] {
   const situation = new Situation(installation, request, lookup, resolver);
   return distinctNetworks([
-    ...situation.destinations('manager', 'operator').flatMap(({ networks }) => networks),
+    ...situation
+      .destinations({ from: 'operator', to: 'manager', traffic: 'management' })
+      .flatMap(({ networks }) => networks),
     ...request.staging,
   ]);
 }
 
 function rulesOf(party: Party, situation: Situation): readonly Rule[] {
-  const active = FLOWS.filter((flow) => isActive(flow, situation));
+  const active = FLOWS.filter((flow) => situation.isActive(flow));
   return [
     ...active.filter(({ to }) => to === party).flatMap((flow) => ingress(flow, situation)),
     ...active.filter(({ from }) => from === party).flatMap((flow) => egress(flow, situation)),
   ];
 }
 
-function isActive({ from, routes }: Flow, situation: Situation): boolean {
-  if (from === 'proxy') return situation.usesProxy;
-  return routes.includes(situation.routeOf(from));
-}
-
 function egress(flow: Flow, situation: Situation): readonly Rule[] {
   const byPort = new Map<number, readonly Network[]>();
-  for (const { port, networks } of situation.destinations(flow.to, flow.from)) {
+  for (const { port, networks } of situation.destinations(flow)) {
     byPort.set(port, [...(byPort.get(port) ?? []), ...networks]);
   }
   return [...byPort].flatMap(([port, networks]) => rules(flow, 'egress', port, networks));
 }
 
 function ingress(flow: Flow, situation: Situation): readonly Rule[] {
-  const ports = situation.ports(flow.to, flow.from);
-  return ports.flatMap((port) => rules(flow, 'ingress', port, situation.origins(flow.from)));
+  const ports = situation.ports(flow);
+  return ports.flatMap((port) => rules(flow, 'ingress', port, situation.origins(flow)));
 }
 
 function rules(flow: Flow, direction: Direction, port: number, networks: readonly Network[]): readonly Rule[] {

@@ -1,7 +1,7 @@
 /** Where everybody is: what the installation says, what was given, and what names lead to, checked for being usable in a rule. */
 import { isIP } from 'node:net';
 import { LmsError } from '@lms/errors';
-import type { Party, Route } from '../flows.ts';
+import { FLOWS, type Flow, type Party, type Route } from '../flows.ts';
 import type { BlockStreamAddress, Endpoint, InstallationNetwork, ResolverPolicy, RuleRequest } from './model.ts';
 import { ANYWHERE, formatNetwork, isEverything, isLoopback, networkOf, type Network } from './network.ts';
 
@@ -13,11 +13,15 @@ export interface Destination {
   readonly networks: readonly Network[];
 }
 
+/** What of a flow says where it goes. */
+export type FlowEnds = Pick<Flow, 'from' | 'to' | 'traffic'>;
+
 export class Situation {
-  readonly agentRoute: Route;
-  readonly stagingRoute: Route;
-  readonly agentProxy: Endpoint | null;
-  readonly stagingProxy: Endpoint | null;
+  readonly #agentRoute: Route;
+  readonly #stagingRoute: Route;
+  readonly #agentProxy: Endpoint | null;
+  readonly #stagingProxy: Endpoint | null;
+  readonly #blockStreamProxy: Endpoint | null;
   readonly #installation: InstallationNetwork;
   readonly #request: RuleRequest;
   readonly #lookup: NameLookup;
@@ -28,27 +32,29 @@ export class Situation {
     this.#request = request;
     this.#lookup = lookup;
     this.#resolver = resolver;
-    const { proxyUrl, route } = request;
-    this.agentProxy = proxyUrl === null ? null : endpointOf(proxyUrl);
+    const { proxyUrl, blockStreamProxyUrl, route } = request;
+    this.#agentProxy = proxyUrl === null ? null : endpointOf(proxyUrl);
+    this.#blockStreamProxy = blockStreamProxyUrl === null ? null : endpointOf(blockStreamProxyUrl);
     const stagingProxyUrl = installation.stagingProxyUrl ?? proxyUrl;
-    this.stagingProxy = stagingProxyUrl === null ? null : endpointOf(stagingProxyUrl);
-    this.agentRoute = route ?? (proxyUrl === null ? 'direct' : 'proxy');
-    this.stagingRoute = route ?? (stagingProxyUrl === null ? 'direct' : 'proxy');
+    this.#stagingProxy = stagingProxyUrl === null ? null : endpointOf(stagingProxyUrl);
+    this.#agentRoute = route ?? (proxyUrl === null ? 'direct' : 'proxy');
+    this.#stagingRoute = route ?? (stagingProxyUrl === null ? 'direct' : 'proxy');
     for (const [option, networks] of Object.entries(namedNetworks(request))) this.#requireNarrow(option, networks);
   }
 
   get usesProxy(): boolean {
-    return this.agentRoute === 'proxy' || this.stagingRoute === 'proxy';
+    return this.#managerByProxy || this.#blockStreamProxy !== null;
   }
 
-  routeOf(client: Party): Route {
-    if (client === 'agent') return this.agentRoute;
-    return client === 'replication-server' ? this.stagingRoute : 'direct';
+  isActive({ from, traffic, routes }: Pick<Flow, 'from' | 'traffic' | 'routes'>): boolean {
+    if (traffic === 'data') return routes.includes(this.#blockStreamProxy === null ? 'direct' : 'proxy');
+    if (from === 'proxy') return traffic === 'names' ? this.usesProxy : this.#managerByProxy;
+    return routes.includes(this.#routeOf(from));
   }
 
-  /** Where whoever connects to this party ends up. */
-  destinations(party: Party, client: Party): readonly Destination[] {
-    switch (party) {
+  /** Where whoever connects ends up. */
+  destinations(flow: FlowEnds): readonly Destination[] {
+    switch (flow.to) {
       case 'manager': {
         const { host, port } = this.#managerEndpoint();
         const given = this.#request.manager;
@@ -59,11 +65,11 @@ export class Situation {
           return { port, networks: this.#reachable(host, '--block-stream', 'the address for 1500') };
         });
       case 'proxy':
-        return this.proxiesOf(client).map(({ host, port }) => {
+        return this.#proxiesOf(flow).map(({ host, port }) => {
           return { port, networks: this.#reachable(host, '--proxy', 'the proxy') };
         });
       case 'resolver': {
-        const networks = this.#resolvers(client);
+        const networks = this.#resolvers(flow.from);
         return networks.length === 0 ? [] : [{ port: 53, networks }];
       }
       case 'agent':
@@ -72,16 +78,16 @@ export class Situation {
     }
   }
 
-  /** Ports that this party is reached on: what its own firewall needs, wherever its name leads to. */
-  ports(party: Party, client: Party): readonly number[] {
-    if (party === 'manager') return [this.#managerEndpoint().port];
-    return [...new Set((party === 'proxy' ? this.proxiesOf(client) : this.blockStream()).map(({ port }) => port))];
+  /** Ports that the end is reached on: what its own firewall needs, wherever its name leads to. */
+  ports(flow: FlowEnds): readonly number[] {
+    if (flow.to === 'manager') return [this.#managerEndpoint().port];
+    return [...new Set((flow.to === 'proxy' ? this.#proxiesOf(flow) : this.blockStream()).map(({ port }) => port))];
   }
 
-  /** Where somebody who connects comes from. */
-  origins(party: Party): readonly Network[] {
+  /** Where whoever connects comes from. */
+  origins(flow: FlowEnds): readonly Network[] {
     const { sources, staging, operators } = this.#request;
-    switch (party) {
+    switch (flow.from) {
       case 'agent':
         return this.#needed(sources, '--source', 'which networks source machines come from');
       case 'replication-server':
@@ -89,7 +95,7 @@ export class Situation {
         if (this.#installation.driver === 'host' && staging.length === 0) return [];
         return this.#needed(staging, '--staging', 'which network replication servers are in');
       case 'proxy':
-        return this.destinations('proxy', 'proxy').flatMap(({ networks }) => networks);
+        return this.destinations({ ...flow, to: 'proxy' }).flatMap(({ networks }) => networks);
       case 'operator':
         return operators;
       case 'manager':
@@ -98,12 +104,22 @@ export class Situation {
     }
   }
 
-  /** Of this client; the proxy itself: all that there are. */
-  proxiesOf(client: Party): readonly Endpoint[] {
-    const ofAgents = this.agentRoute === 'proxy' ? [this.#requireProxy(this.agentProxy)] : [];
-    const ofStaging = this.stagingRoute === 'proxy' ? [this.#requireProxy(this.stagingProxy)] : [];
-    if (client === 'agent') return ofAgents;
-    if (client === 'replication-server') return ofStaging;
+  get #managerByProxy(): boolean {
+    return this.#agentRoute === 'proxy' || this.#stagingRoute === 'proxy';
+  }
+
+  #routeOf(client: Party): Route {
+    if (client === 'agent') return this.#agentRoute;
+    return client === 'replication-server' ? this.#stagingRoute : 'direct';
+  }
+
+  /** That this flow goes by; of the proxy itself all that do such traffic. */
+  #proxiesOf({ from, traffic }: Pick<Flow, 'from' | 'traffic'>): readonly Endpoint[] {
+    if (traffic === 'data') return this.#blockStreamProxy === null ? [] : [this.#blockStreamProxy];
+    const ofAgents = this.#agentRoute === 'proxy' ? [this.#requireProxy(this.#agentProxy)] : [];
+    const ofStaging = this.#stagingRoute === 'proxy' ? [this.#requireProxy(this.#stagingProxy)] : [];
+    if (from === 'agent') return ofAgents;
+    if (from === 'replication-server') return ofStaging;
     const all = [...ofAgents, ...ofStaging];
     return all.filter(
       (one, index) => all.findIndex(({ host, port }) => host === one.host && port === one.port) === index,
@@ -123,10 +139,11 @@ export class Situation {
 
   /** Names that this party asks for by itself. */
   namesAskedBy(client: Party): readonly string[] {
-    const hosts: string[] = [];
-    if (client === 'agent') hosts.push(...this.blockStream().map(({ host }) => host));
-    if (client === 'proxy' || this.routeOf(client) === 'direct') hosts.push(this.#managerEndpoint().host);
-    else hosts.push(...this.proxiesOf(client).map(({ host }) => host));
+    const asked = FLOWS.filter((flow) => flow.from === client && flow.traffic !== 'names' && this.isActive(flow));
+    const hosts = asked.flatMap((flow): readonly string[] => {
+      if (flow.to === 'manager') return [this.#managerEndpoint().host];
+      return (flow.to === 'proxy' ? this.#proxiesOf(flow) : this.blockStream()).map(({ host }) => host);
+    });
     return [...new Set(hosts)].filter((host) => isIP(host) === 0);
   }
 
@@ -210,7 +227,9 @@ export function endpointOf(url: string): Endpoint {
 
 /** Names that have to be looked up before a plan can be made. */
 export function namesIn(installation: InstallationNetwork, request: RuleRequest): readonly string[] {
-  const urls = [request.proxyUrl, installation.stagingProxyUrl].filter((url) => url !== null);
+  const urls = [request.proxyUrl, request.blockStreamProxyUrl, installation.stagingProxyUrl].filter(
+    (url) => url !== null,
+  );
   if (request.manager.length === 0) urls.push(installation.managerUrl);
   const hosts = [...urls.map(endpointOf), ...installation.blockStream].map(({ host }) => host);
   return [...new Set(hosts)].filter((host) => isIP(host) === 0);

@@ -46,6 +46,9 @@ function addRulesCommand(network: Command, session: ManagerSession): void {
       ),
     )
     .addOption(
+      new Option('--block-stream-proxy <url>', 'by which agents reach 1500; default: directly').argParser(parseHttpUrl),
+    )
+    .addOption(
       new Option('--block-stream <host:port...>', 'in the place of the addresses for 1500').argParser(
         collectBlockStream,
       ),

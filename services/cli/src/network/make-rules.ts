@@ -30,6 +30,7 @@ export interface RulesCommandOptions {
   readonly operator?: readonly Network[];
   readonly dns?: readonly Network[];
   readonly proxy?: string;
+  readonly blockStreamProxy?: string;
   readonly blockStream?: readonly BlockStreamOption[];
   readonly anywhere: boolean;
   readonly otherTraffic: OtherTraffic;
@@ -96,6 +97,7 @@ function requestOf(options: RulesCommandOptions): RuleRequest {
     operators: options.operator ?? [],
     resolvers: options.dns ?? [],
     proxyUrl: options.proxy ?? null,
+    blockStreamProxyUrl: options.blockStreamProxy ?? null,
     anywhere: options.anywhere,
   };
 }
