@@ -38,7 +38,7 @@ export interface Finding {
 export interface Cause {
   readonly code: string;
   /** Of several causes that explain the same thing only the first is told: the others are what it looks like besides. */
-  readonly explains?: 'silence' | 'connection';
+  readonly explains?: 'everything' | 'silence' | 'connection';
   readonly find: (facts: DiagnosisFacts) => Finding | null;
 }
 
@@ -49,6 +49,7 @@ const STRANGER_FAILURES = ['TLS_UNTRUSTED', 'TLS_NAME_MISMATCH', 'NOT_A_BLOCK_ST
 export const CAUSES: readonly Cause[] = [
   {
     code: 'MACHINE_REMOVED',
+    explains: 'everything',
     find: ({ removedAt, machine }) =>
       removedAt && {
         what: `machine ${machine.name} was removed from the manager at ${removedAt.toISOString()}, and its agent is refused`,

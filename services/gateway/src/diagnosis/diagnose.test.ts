@@ -37,6 +37,11 @@ test.each([
   expect(diagnose(both).cause).toBe(first);
 });
 
+test('of a machine that was removed nothing else is told, since nothing else is known', () => {
+  const facts = { ...silent(HEALTHY), removedAt: ago(60), server: null, endpoints: [] };
+  expect(diagnose(facts)).toMatchObject({ cause: 'MACHINE_REMOVED', otherCauses: [] });
+});
+
 test('what an agent said before it fell silent says nothing about now', () => {
   const before = silent(failing(HEALTHY, 'TCP_REFUSED'));
   expect(diagnose(before).cause).toBe('AGENT_SILENT');

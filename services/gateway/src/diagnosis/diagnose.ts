@@ -12,7 +12,8 @@ const LAST_RESORT = 'OTHER';
 export function diagnose(facts: DiagnosisFacts): Diagnosis {
   const explained = new Set<Cause['explains']>();
   const all = CAUSES.flatMap(({ code, explains, find }) => {
-    const finding = explains !== undefined && explained.has(explains) ? null : find(facts);
+    const known = explained.has('everything') || (explains !== undefined && explained.has(explains));
+    const finding = known ? null : find(facts);
     if (finding === null) return [];
     explained.add(explains);
     return [{ cause: code, ...finding }];
