@@ -21,7 +21,7 @@ let refusals: LmsError[];
 let uploaded: Buffer[];
 let readOffsets: number[];
 let closedReaders: number;
-let deleted: string[];
+let changed: string[];
 let ending: AbortController;
 let tasks: Tasks;
 let receiptOf: (body: Buffer) => string;
@@ -35,7 +35,7 @@ beforeEach(() => {
   uploaded = [];
   readOffsets = [];
   closedReaders = 0;
-  deleted = [];
+  changed = [];
   ending = new AbortController();
   receiptOf = (body) => createHash('sha256').update(body).digest('hex');
   store = createMemoryStore();
@@ -91,7 +91,7 @@ beforeEach(() => {
     },
     store: () => Promise.resolve(store),
     holds,
-    onPointsChanged: (machineId) => deleted.push(machineId),
+    onPointsChanged: (machineId) => changed.push(machineId),
     onFinished: () => undefined,
     signal: ending.signal,
   });
@@ -200,7 +200,7 @@ test('a task runs once however often it is listed, and its result is repeated un
   await tasks.idle();
   expect(runs).toBe(1);
   expect(results.get('a')).toEqual({ state: 'succeeded' });
-  expect(deleted).toEqual(['m']);
+  expect(changed).toEqual(['m']);
 });
 
 test('deleting a point that is gone already is done; the newest is refused with its reason', async () => {
@@ -240,4 +240,28 @@ test('verifies run one after another, and a stop ends the one under way without 
   ending.abort();
   await tasks.idle();
   expect(results.has('d')).toBe(false);
+});
+
+test('a point is pinned and let go, the manager hears of both, and a point that is gone cannot be pinned', async () => {
+  const pins: [number, boolean][] = [];
+  store.pinPoint = (sequence, pinned) => {
+    if (pins.length === 2) return Promise.reject(new LmsError('NOT_FOUND', 'no such point'));
+    pins.push([sequence, pinned]);
+    return Promise.resolve();
+  };
+  for (const [kind, id] of [
+    ['pin', 'a'],
+    ['unpin', 'b'],
+    ['pin', 'c'],
+  ] as const) {
+    tasks.update([task(kind, id)]);
+    await tasks.idle();
+  }
+  expect(pins).toEqual([
+    [1, true],
+    [1, false],
+  ]);
+  expect(changed).toEqual(['m', 'm']);
+  expect(results.get('b')).toEqual({ state: 'succeeded' });
+  expect(results.get('c')).toMatchObject({ state: 'failed', code: 'NOT_FOUND' });
 });
