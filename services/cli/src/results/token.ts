@@ -18,7 +18,7 @@ export function createdTokenResult(created: CreateTokenAnswer): Result {
           ['CA SHA-256', caSha256],
         ]),
         '',
-        'On the source machine, with its own disks in place of DEVICE:',
+        'On the source machine, as root; add --disk DEVICE for some of its disks only:',
         '',
         `  ${installCommand}`,
       ].join('\n'),
