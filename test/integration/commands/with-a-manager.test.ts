@@ -5,7 +5,15 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { InitiationReport, JoinToken, Machine, NetworkAnswer, Point } from '@lms/api';
+import type {
+  InitiationReport,
+  JoinToken,
+  Machine,
+  MachineSettings,
+  NetworkAnswer,
+  Point,
+  SettingsPreview,
+} from '@lms/api';
 import { Agent } from '../../harness/agent.ts';
 import { Cleanup } from '../../harness/cleanup.ts';
 import { runCommand } from '../../harness/command.ts';
@@ -186,6 +194,71 @@ test('a point is made, found in the list, verified, exported equal to the source
   expect((await manager.command('point', 'delete', 'web', `${before.sequence}`)).exitCode).toBe(0);
   expect((await manager.points('web')).map(({ sequence }) => sequence)).not.toContain(before.sequence);
 }, 120_000);
+
+test('a pinned point survives retention and its replication server, and is deleted only when it is let go', async () => {
+  const { sequence } = await manager.createPoint('web', 'crash');
+  await manager.createPoint('web', 'crash');
+  const pinned = async (): Promise<boolean | undefined> =>
+    (await manager.points('web')).find((point) => point.sequence === sequence)?.pinned;
+  expect((await manager.command('point', 'pin', 'web', String(sequence))).exitCode).toBe(0);
+  expect(await pinned()).toBe(true);
+  const refused = await manager.command('point', 'delete', 'web', String(sequence));
+  expect([refused.exitCode, refused.stderr]).toEqual([5, expect.stringContaining('pinned')]);
+  const { components } = await manager.ask((api, signal) => api.status(signal));
+  process.kill(components.find(({ name }) => name === 'replication-server')?.pid ?? Number.NaN, 'SIGKILL');
+  await manager.createPoint('web', 'crash');
+  // What the replication server found beside the points is what it reports.
+  expect(await pinned()).toBe(true);
+  expect((await manager.command('point', 'unpin', 'web', String(sequence))).exitCode).toBe(0);
+  expect((await manager.command('point', 'delete', 'web', String(sequence))).exitCode).toBe(0);
+  expect((await manager.command('point', 'pin', 'web', String(sequence))).exitCode).toBe(4);
+}, 120_000);
+
+test('what is set for all holds for a machine unless something is set for it, and goes with --unset', async () => {
+  const shown = (...words: string[]): Promise<MachineSettings> => manager.json('settings', 'show', ...words);
+  const everywhere = ['--retention', '1h:1d', '--compression', 'off', '--bandwidth', '50Mbit/s'];
+  const dry = await manager.json<SettingsPreview>('settings', 'set', '--dry-run', ...everywhere);
+  const preview = dry.machines.find(({ name }) => name === 'web');
+  expect(preview?.changes.map(({ setting }) => setting)).toEqual(['compression', 'retention', 'bandwidth']);
+  expect((await shown()).overrides).toEqual([]);
+  await manager.json('settings', 'set', ...everywhere);
+  await manager.json('settings', 'set', '--machine', 'web', '--compression', 'on');
+  expect(await shown('web')).toMatchObject({
+    compression: 'on',
+    retention: [{ everySeconds: 3_600, keepSeconds: 86_400 }],
+    bandwidth: { limitBitsPerSecond: 50_000_000 },
+    overrides: ['pointIntervalSeconds', 'freezeIntervalSeconds', 'compression'],
+  });
+  await manager.json('settings', 'set', '--machine', 'web', '--unset', 'compression');
+  expect(await shown('web')).toMatchObject({ compression: 'off' });
+  const back = ['retention', 'compression', 'bandwidth'].flatMap((name) => ['--unset', name]);
+  expect(await manager.json<MachineSettings>('settings', 'set', ...back)).toMatchObject({ overrides: [] });
+  expect((await shown('web')).compression).toBe('adaptive');
+});
+
+test('the proxy of the staging area is shown without its password, and what cannot be is wrong usage', async () => {
+  const password = join(folder.path, 'proxy-password');
+  writeFileSync(password, 'secret-of-the-proxy\n');
+  const proxy = ['--staging-proxy', 'http://127.0.0.1:9', '--staging-proxy-user', 'lms'];
+  const { stdout } = await manager.command(
+    ...['settings', 'set', ...proxy, '--staging-proxy-password-file', password, '--staging-no-proxy', '127.0.0.1'],
+  );
+  expect(stdout).toContain('http://127.0.0.1:9, as lms');
+  const shown = JSON.stringify(await manager.json('settings', 'show'));
+  expect(shown).toContain('"passwordSet":true');
+  expect(shown).not.toContain('secret-of-the-proxy');
+  await manager.json('settings', 'set', '--no-staging-proxy');
+  for (const words of [
+    ['--machine', 'web', ...proxy],
+    ['--retention', '1s:1d'],
+    ['--bandwidth', '1kbit/s'],
+    ['--time-zone', 'Mars/Olympus'],
+    [],
+  ]) {
+    const { exitCode } = await manager.command('settings', 'set', ...words);
+    expect([words, exitCode]).toEqual([words, 2]);
+  }
+});
 
 test('an existing file is exit 1 and stays as it is; with --force it is replaced; nothing else is left', async () => {
   const output = join(folder.path, 'exports/existing.img');
