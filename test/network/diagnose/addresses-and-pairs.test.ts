@@ -1,0 +1,40 @@
+// Faults of addresses and names, and two faults at once.
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Cleanup } from '../../harness/cleanup.ts';
+import * as faults from './faults.ts';
+import { expectDiagnosis, expectFirst } from './one-fault.ts';
+import { World } from './world.ts';
+
+const cleanup = new Cleanup();
+let world: World;
+
+beforeAll(async () => {
+  world = await World.create(cleanup);
+  await world.waitForCause(null);
+});
+
+afterAll(async () => {
+  expect(await cleanup.run()).toEqual([]);
+});
+
+test.each([
+  faults.NAME_NOT_KNOWN,
+  faults.NAME_OF_ANOTHER,
+  faults.PRIVATE_ADDRESS_FROM_OUTSIDE,
+  faults.PROXY_NEEDS_AUTHENTICATION,
+  faults.ADDRESS_CHANGED,
+])('$cause is named, alone, and nothing is found any more once it is mended', (fault) => expectDiagnosis(world, fault));
+
+const { NAME_NOT_KNOWN, PACKETS_DROPPED, PORT_CLOSED, TWO_AGENTS, STAGING_FULL, CERTIFICATE_UNTRUSTED } = faults;
+const { REPLICATION_SERVER_DOWN, AGENT_CLOCK_AHEAD } = faults;
+
+test.each([
+  { first: NAME_NOT_KNOWN, then: PACKETS_DROPPED, made: [NAME_NOT_KNOWN, PACKETS_DROPPED] as const },
+  { first: REPLICATION_SERVER_DOWN, then: PORT_CLOSED, made: [PORT_CLOSED, REPLICATION_SERVER_DOWN] as const },
+  { first: AGENT_CLOCK_AHEAD, then: PORT_CLOSED, made: [PORT_CLOSED, AGENT_CLOCK_AHEAD] as const },
+  { first: TWO_AGENTS, then: PACKETS_DROPPED, made: [PACKETS_DROPPED, TWO_AGENTS] as const },
+  { first: CERTIFICATE_UNTRUSTED, then: STAGING_FULL, made: [STAGING_FULL, CERTIFICATE_UNTRUSTED] as const },
+])('of $first.cause and $then.cause at once the first is to be mended first', ({ first, made }) =>
+  expectFirst(world, made, first),
+);
