@@ -132,26 +132,19 @@ function wrongName(names: (world: World) => Readonly<Record<string, string>>): F
 export const NAME_NOT_KNOWN = wrongName(() => ({}));
 export const NAME_OF_ANOTHER = wrongName((world) => ({ [NAME]: world.stranger.address }));
 
-const PRIVATE_NETWORK = '10.77.0.0/24';
 const PRIVATE_ADDRESS = '10.77.0.2';
 
 /** The machine leaves the network in which the private address leads somewhere. */
 export const PRIVATE_ADDRESS_FROM_OUTSIDE: Fault = {
   cause: 'PRIVATE_ADDRESS_FROM_OUTSIDE',
   make: async (world) => {
-    const { device = '' } = world.staging.links[BLOCK_STREAM] ?? {};
-    await world.staging.run('ip', 'address', 'add', `${PRIVATE_ADDRESS}/24`, 'dev', device);
-    await world.network.router.run('ip', 'route', 'add', PRIVATE_NETWORK, 'via', world.blockStreamAddress);
+    await world.translate(PRIVATE_ADDRESS, world.blockStreamAddress);
     await world.changeBlockStream({ use: 'private', private: { host: PRIVATE_ADDRESS, port: 1500 } });
     await world.waitForWay(`${PRIVATE_ADDRESS}:1500`);
-    await world.network.router.run('ip', 'route', 'delete', PRIVATE_NETWORK);
+    await world.translate(PRIVATE_ADDRESS, null);
     await world.cutSessions();
   },
-  mend: async (world) => {
-    await world.changeBlockStream(null);
-    const { device = '' } = world.staging.links[BLOCK_STREAM] ?? {};
-    await world.staging.run('ip', 'address', 'delete', `${PRIVATE_ADDRESS}/24`, 'dev', device);
-  },
+  mend: (world) => world.changeBlockStream(null),
 };
 
 /** The only way to 1500 is a proxy whose password is changed. */

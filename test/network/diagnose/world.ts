@@ -85,6 +85,8 @@ export class World {
     await manager.start();
     const world = new World({ network, source, staging, stranger, manager, disk, stagingFolder, folder, cleanup });
     await world.agent.enrol();
+    // The one that runs then, before the state folder is emptied.
+    cleanup.add('stop the agent', async () => world.agent.stop());
     world.agent.start();
     return world;
   }
@@ -151,7 +153,15 @@ export class World {
 
   /** Who connects to 1500 reaches this address instead; null: no longer. */
   async divert(address: string | null): Promise<void> {
-    const rules = address === null ? [] : [`tcp dport 1500 dnat ip to ${address}`];
+    await this.#redirect(address === null ? [] : [`tcp dport 1500 dnat ip to ${address}`]);
+  }
+
+  /** An address that no host has leads to this one; null: nowhere. */
+  async translate(from: string, to: string | null): Promise<void> {
+    await this.#redirect(to === null ? [] : [`ip daddr ${from} dnat ip to ${to}`]);
+  }
+
+  async #redirect(rules: readonly string[]): Promise<void> {
     await this.#rules('prerouting { type nat hook prerouting priority dstnat; policy accept', rules);
   }
 

@@ -1,9 +1,9 @@
-// Faults of addresses and names, and two faults at once.
+// Two faults at once: which to mend first.
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Cleanup } from '../../harness/cleanup.ts';
 import * as faults from './faults.ts';
-import { expectDiagnosis, expectFirst } from './one-fault.ts';
+import { expectFirst } from './one-fault.ts';
 import { World } from './world.ts';
 
 const cleanup = new Cleanup();
@@ -17,14 +17,6 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(await cleanup.run()).toEqual([]);
 });
-
-test.each([
-  faults.NAME_NOT_KNOWN,
-  faults.NAME_OF_ANOTHER,
-  faults.PRIVATE_ADDRESS_FROM_OUTSIDE,
-  faults.PROXY_NEEDS_AUTHENTICATION,
-  faults.ADDRESS_CHANGED,
-])('$cause is named, alone, and nothing is found any more once it is mended', (fault) => expectDiagnosis(world, fault));
 
 const { NAME_NOT_KNOWN, PACKETS_DROPPED, PORT_CLOSED, TWO_AGENTS, STAGING_FULL, CERTIFICATE_UNTRUSTED } = faults;
 const { REPLICATION_SERVER_DOWN, AGENT_CLOCK_AHEAD } = faults;
