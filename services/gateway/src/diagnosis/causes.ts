@@ -46,6 +46,9 @@ export interface Cause {
 const PATH_FAILURES = ['NO_ROUTE', 'TCP_REFUSED', 'TCP_TIMEOUT', 'TCP_RESET', 'TLS_STALLED', 'SILENCE'];
 const STRANGER_FAILURES = ['TLS_UNTRUSTED', 'TLS_NAME_MISMATCH', 'NOT_A_BLOCK_STREAM'];
 
+/** A replication server reports every 3 s. */
+const REPORTS_MISSED_SECONDS = 7;
+
 export const CAUSES: readonly Cause[] = [
   {
     code: 'MACHINE_REMOVED',
@@ -76,8 +79,8 @@ export const CAUSES: readonly Cause[] = [
     find: (facts) => {
       const { server } = facts;
       if (server === null || hasSession(facts)) return null;
-      // One that ended a moment ago may run again: what it failed by counts while nobody listens.
-      const fails = server.failure !== null && failsBy(facts, 'TCP_REFUSED');
+      // What it ended by is remembered for a while after it runs again: it counts while it does not report.
+      const fails = server.failure !== null && ageSeconds(facts, server.heardAt) > REPORTS_MISSED_SECONDS;
       if (server.running !== false && !fails && serverHeard(facts)) return null;
       const why = server.failure === null ? '' : ` (${server.failure})`;
       const heard = server.heardAt === null ? 'never' : `${formatDuration(ageSeconds(facts, server.heardAt))} ago`;

@@ -66,6 +66,13 @@ test('… and the server has, when its own clock is known to be wrong', () => {
   expect(found.otherCauses.map(({ cause }) => cause)).toEqual(['REPLICATION_SERVER_CLOCK_WRONG']);
 });
 
+test('a server that ended a while ago, and reports again, is not down', () => {
+  const refused = failing(HEALTHY, 'TCP_REFUSED');
+  const again = withServer(refused, { failure: 'ended by SIGKILL', heardAt: ago(2) });
+  expect(diagnose(again).cause).toBe('PORT_CLOSED');
+  expect(diagnose(withServer(again, { heardAt: ago(9) })).cause).toBe('REPLICATION_SERVER_DOWN');
+});
+
 test('an agent that was started anew is not two', () => {
   const [instance] = HEALTHY.instances;
   if (instance === undefined) throw new Error('the fixture has an instance');
