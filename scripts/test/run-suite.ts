@@ -23,7 +23,7 @@ function parametersOf(suite: JestSuite, reportPath: string): string[] {
     suite.project,
     '--json',
     `--outputFile=${reportPath}`,
-    ...(suite.serial ? ['--runInBand'] : ['--maxWorkers=2']),
+    ...(suite.serial ? ['--runInBand'] : [`--maxWorkers=${suite.workers ?? 2}`]),
     ...(suite.ignoredPaths.length > 0 ? ['--testPathIgnorePatterns', ...suite.ignoredPaths] : []),
     ...(suite.paths.length > 0 ? ['--testPathPatterns', ...suite.paths] : []),
   ];

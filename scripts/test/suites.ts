@@ -8,6 +8,8 @@ export interface JestSuite {
   readonly ignoredPaths: readonly string[];
   /** Suites that load the machine (real disks, kills) run one file at a time. */
   readonly serial: boolean;
+  /** Files at once. Default 2: as many as a small machine has processors. */
+  readonly workers?: number;
   /** Not part of `make test`: it runs where it is named. */
   readonly onDemand?: boolean;
   /** A suite that hangs is ended, so that the others and the summary still come. Far above what it takes. */
@@ -50,7 +52,8 @@ export const JEST_SUITES: readonly JestSuite[] = [
   },
   folder('simulation', 10),
   folder('faults', 12),
-  folder('network', 15),
+  // Mostly waits: for time-outs, for a link that is slow on purpose, for a fault to be noticed.
+  { ...folder('network', 20), workers: 4 },
   folder('chart', 15),
   // The first time on a machine, base images are made: some minutes.
   folder('images', 15),

@@ -49,7 +49,8 @@ test('both programs run from any folder and through symbolic links', async () =>
 test('wrong usage is exit 2, says why on stderr, and prints nothing on stdout', async () => {
   for (const [program, ...parameters] of [
     [LMS],
-    [LMS, 'point', 'pin', 'm', '1'],
+    [LMS, 'point', 'copy', 'm', '1'],
+    [LMS, 'settings', 'set', '--bandwidth', '5bit/s'],
     [LMS, 'machine', 'wait', 'm', '--for', 'replication=DONE'],
     [LMS_AGENT, 'run'],
     [LMS_AGENT, 'bandwidth'],
