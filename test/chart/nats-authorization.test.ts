@@ -156,7 +156,12 @@ test(
     });
     const { operationId } = await services.operator.createPoint(machineId, POINT, 'key-1', never);
     expect((await services.operator.operation(operationId, 0, never)).operationId).toBe(operationId);
-    await services.operator.changeMachineSettings(machineId, { freezing: false }, never);
+    const blockStream = { private: { host: 'private.test', port: 1500 } };
+    await services.operator.changeMachineSettings(machineId, { freezing: false, blockStream }, never);
+    await waitFor('the address to take effect', () =>
+      nats.published().get('staging-controller')?.has(`$KV.LMS_BLOCK_STREAM_WAYS.${machineId}`),
+    );
+    await services.operator.changeSettings({ compression: 'off' }, never);
     expect(nats.refusals()).toEqual([]);
   },
   LIMIT_MILLISECONDS,

@@ -56,6 +56,8 @@ export class BareMachine {
 
   static async create({ folder, host, loader, cleanup }: BareMachineOptions): Promise<BareMachine> {
     const root = join(folder, `${host.name}-${loader}-root`);
+    // An agent is known to the kernel by the real path of its state folder, and all bare machines share one kernel.
+    const stateFolders = `lib-of-${basename(folder)}-${host.name}-${loader}`;
     for (const path of [
       'usr/bin',
       'usr/lib',
@@ -64,7 +66,7 @@ export class BareMachine {
       'etc',
       'tmp',
       'opt',
-      'var/lib',
+      `var/${stateFolders}`,
       'dev',
       'proc',
       'sys',
@@ -72,6 +74,7 @@ export class BareMachine {
     ])
       mkdirSync(join(root, path), { recursive: true });
     for (const path of ['bin', 'lib', 'lib64']) symlinkSync(`usr/${path}`, join(root, path));
+    symlinkSync(stateFolders, join(root, 'var/lib'));
     writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
     for (const name of PROGRAMS) await addProgram(root, name, name);
     if (loader === 'busybox-wget') await addProgram(root, 'busybox', 'wget');

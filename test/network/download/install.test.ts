@@ -81,7 +81,10 @@ test('where systemd runs, the agent is a unit of it, which uninstall ends and re
   expect(installed).toMatchObject({ exitCode: 0, stderr: '' });
   expect(installed.stdout).toContain('by systemd (lms-agent.service), also after a reboot');
   await manager.waitForState('unit', 'CONTINUOUS');
-  expect(await machine.type('lms-agent uninstall --state-dir /var/lib/lms-agent')).toMatchObject({ exitCode: 0 });
+  expect(await machine.type('lms-agent uninstall --state-dir /var/lib/lms-agent')).toMatchObject({
+    exitCode: 0,
+    stderr: '',
+  });
   expect((await machine.type('cat /run/systemctl.log')).stdout.trim().split('\n')).toEqual([
     'daemon-reload',
     'enable --quiet lms-agent.service',
