@@ -1,5 +1,6 @@
 /** What was looked at and what was found, with its time and the side that says so: a diagnosis can be checked by it. */
 import type { Diagnosis } from '@lms/api';
+import { expectedFlows } from './expected-flows.ts';
 import type { DiagnosisFacts } from './facts.ts';
 import { agentHeard, isRecent, serverHeard } from './inference.ts';
 import { formatBitRate, formatClock } from './wording.ts';
@@ -13,6 +14,7 @@ export function evidenceOf(facts: DiagnosisFacts): readonly Row[] {
     ...agentRows(facts),
     ...serverRows(facts),
     ...pathRows(facts),
+    ...flowRows(facts),
     ...facts.unknown.map(({ side, reason }) => row(side, `not known: ${reason}`, null, 'manager')),
   ];
 }
@@ -122,6 +124,11 @@ function pathRows({
   }
   if (check !== null) rows.push(row('check of 1500', check.message, check.at, 'agent'));
   return rows;
+}
+
+function flowRows(facts: DiagnosisFacts): Row[] {
+  if (facts.removedAt !== null) return [];
+  return expectedFlows(facts).map(({ rule, found, at }) => row(`rule: ${rule}`, found, at, 'manager'));
 }
 
 function row(what: string, found: string, at: Date | null, from: Side): Row {
