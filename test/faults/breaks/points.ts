@@ -82,7 +82,7 @@ export const POINT_BREAKS: readonly Break[] = [
     rule: 'R18',
     what: 'a checkpoint that is repeated makes a second point',
     file: `${SERVER}/store/machine-store.ts`,
-    from: 'if (newest !== null && newest.checkpointId === request.checkpointId) return stagedPoint(newest);',
+    from: 'if (newest !== null && newest.checkpointId === request.checkpointId) return this.#staged(newest);',
     to: '',
     by: { test: `${SERVER}/store/conformance.test.ts` },
   },

@@ -59,7 +59,7 @@ export const STORE_BREAKS: readonly Break[] = [
     file: 'services/agent/src/core/change-tracker.ts',
     from: 'const active = this.#disks.find(',
     to: 'const active = this.#disks.slice(0, 1).find(',
-    by: { seed: 158 },
+    by: { test: 'services/agent/src/core/change-tracker.test.ts' },
   },
   {
     rule: 'R14',

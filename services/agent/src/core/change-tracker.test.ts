@@ -7,6 +7,7 @@ import type { Clock, EventKind, ProcessorStatistics, SourceDisk, TraceInstance, 
 
 const DISK_NUMBER = (8 << 20) | 0;
 const PARTITION_NUMBER = (259 << 20) | 1;
+const OTHER_DISK_NUMBER = (8 << 20) | 16;
 const never = new AbortController().signal;
 
 type Recorded = (visitor: TraceVisitor) => void;
@@ -243,6 +244,28 @@ test('a request behind a marker is a writer since that marker, one before it is 
   trace.record(1, 'issue', 0, 8, 'write');
   await tracker.proveDrain(never);
   expect(tracker.writerSince(marker)).toBe(disk);
+});
+
+test('R13: a writer of any disk of the machine is a writer, whichever disk comes first', async () => {
+  const { trace, map, disk, clock } = setUp();
+  const other = { ...disk, diskId: 'other', device: '/dev/sdb', deviceNumber: OTHER_DISK_NUMBER };
+  const disks = [
+    { disk, map },
+    { disk: other, map: new DiskMap(map.sizeBytes) },
+  ];
+  const tracker = new ChangeTracker(
+    trace,
+    disks,
+    clock,
+    () => undefined,
+    () => undefined,
+  );
+  clock.nowMilliseconds += 2000;
+  const marker = await tracker.proveDrain(never);
+  expect(tracker.writerSince(marker)).toBeNull();
+  trace.record(1, 'issue', 0, 8, 'write', OTHER_DISK_NUMBER);
+  await tracker.proveDrain(never);
+  expect(tracker.writerSince(marker)).toBe(other);
 });
 
 test('a marker that a killed process left in the rings does not prove the drain of the next', async () => {
