@@ -41,7 +41,7 @@ function folder(name: string, limitMinutes: number): JestSuite {
 }
 
 export const JEST_SUITES: readonly JestSuite[] = [
-  { name: 'unit', project: 'unit', paths: [], ignoredPaths: [], serial: false, limitMinutes: 10 },
+  { name: 'unit', project: 'unit', paths: [], ignoredPaths: [], serial: false, limitMinutes: 20 },
   {
     name: 'integration',
     project: 'integration',
@@ -51,7 +51,7 @@ export const JEST_SUITES: readonly JestSuite[] = [
     limitMinutes: 20,
   },
   folder('simulation', 10),
-  folder('faults', 12),
+  folder('faults', 20),
   // Mostly waits: for time-outs, for a link that is slow on purpose, for a fault to be noticed.
   { ...folder('network', 20), workers: 4 },
   folder('chart', 15),
