@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cleanup } from '../harness/cleanup.ts';
 import { requireCommand, runCommand } from '../harness/command.ts';
+import { mountRun, withOwnMounts } from '../harness/own-mounts.ts';
 import { Place } from '../harness/place.ts';
 
 /** From TEST-NET-1 (RFC 5737): nobody else's. */
@@ -26,25 +27,23 @@ export interface Outside {
   readonly ownAddress: string | null;
 }
 
-/**
- * Its names are in an /etc/hosts that only programs there see, so each has mounts of its own. What is mounted or unmounted
- * below the folder, they all see: else a disk that is unmounted here would stay mounted there.
- */
+/** Its names are in an /etc/hosts that only programs there see. */
 export async function createOutside(options: OutsideOptions): Promise<Outside> {
   const { network, folder, cleanup } = options;
   cleanup.add(`unmount ${folder}`, async () => {
-    await runCommand('umount', [folder]);
+    await runCommand('umount', ['--lazy', folder]);
   });
   await requireCommand('mount', ['--bind', folder, folder]);
   await requireCommand('mount', ['--make-shared', folder]);
   const hosts = join(folder, 'hosts');
   writeFileSync(hosts, `127.0.0.1 localhost\n${options.address} ${options.names.join(' ')}\n`);
-  const withNames = ['unshare', '--mount', '--propagation', 'slave', 'sh', '-ec'];
-  const script = `mount --bind ${hosts} /etc/hosts; exec "$@"`;
-  if (network.length === 0) return { place: new Place([...withNames, script, 'sh']), ownAddress: null };
+  const runFolder = join(folder, 'run');
+  await mountRun(runFolder);
+  const withMounts = withOwnMounts({ runFolder, files: { '/etc/hosts': hosts } });
+  if (network.length === 0) return { place: new Place(withMounts), ownAddress: null };
   const namespace = await createNamespace(options);
   const inside = ['nsenter', `--net=/run/netns/${namespace}`];
-  return { place: new Place([...inside, ...withNames, script, 'sh']), ownAddress: `${NETWORK}.2` };
+  return { place: new Place([...inside, ...withMounts]), ownAddress: `${NETWORK}.2` };
 }
 
 async function createNamespace({ network, address, cleanup }: OutsideOptions): Promise<string> {

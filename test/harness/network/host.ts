@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { requireCommand, runCommand } from '../command.ts';
 import type { CommandOptions, CommandResult } from '../command.ts';
+import { withOwnMounts } from '../own-mounts.ts';
 import { Place } from '../place.ts';
 
 /** One wire of a host to the router. */
@@ -20,6 +21,8 @@ export interface HostOptions {
   readonly namespace: string;
   readonly name: string;
   readonly links: readonly Link[];
+  /** What it has for /run. */
+  readonly runFolder: string;
   /** What it has for /etc/hosts. */
   readonly hostsFile: string;
   /** What it has for /etc/resolv.conf; empty: it asks nobody. */
@@ -35,7 +38,7 @@ export class Host {
   readonly #hostsFile: string;
   readonly #resolverFile: string;
 
-  constructor({ namespace, name, links, hostsFile, resolverFile }: HostOptions) {
+  constructor({ namespace, name, links, runFolder, hostsFile, resolverFile }: HostOptions) {
     this.name = name;
     this.namespace = namespace;
     this.links = links;
@@ -43,10 +46,8 @@ export class Host {
     this.#resolverFile = resolverFile;
     this.setNames({});
     this.setResolver(null);
-    const script = `mount --bind ${hostsFile} /etc/hosts; mount --bind ${resolverFile} /etc/resolv.conf; exec "$@"`;
-    // Mounts of its own for the two files. What is unmounted outside is unmounted here too where it is shared (TestNetwork.create).
-    const withNames = ['unshare', '--mount', '--propagation', 'slave', 'sh', '-ec', script, 'sh'];
-    this.place = new Place(['nsenter', `--net=/run/netns/${namespace}`, ...withNames]);
+    const files = { '/etc/hosts': hostsFile, '/etc/resolv.conf': resolverFile };
+    this.place = new Place(['nsenter', `--net=/run/netns/${namespace}`, ...withOwnMounts({ runFolder, files })]);
   }
 
   /** Of its first link. */

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Cleanup } from '../cleanup.ts';
 import { requireCommand, runCommand } from '../command.ts';
+import { mountRun } from '../own-mounts.ts';
 import { Host } from './host.ts';
 import type { Link } from './host.ts';
 
@@ -78,6 +79,7 @@ export class TestNetwork {
       namespace: `${this.#prefix}-${name}`,
       name,
       links,
+      runFolder: this.#runFolder(name),
       hostsFile: join(folder, `${name}.hosts`),
       resolverFile: join(folder, `${name}.resolv.conf`),
     });
@@ -96,11 +98,16 @@ export class TestNetwork {
     };
   }
 
+  #runFolder(name: string): string {
+    return join(this.#options.folder, `${name}.run`);
+  }
+
   async #addNamespace(host: Host): Promise<void> {
     const { namespace, name } = host;
     this.#options.cleanup.add(`remove the network of ${name}`, async () => {
       await runCommand('ip', ['netns', 'delete', namespace]);
     });
+    await mountRun(this.#runFolder(name));
     await requireCommand('ip', ['netns', 'add', namespace]);
     await requireCommand('ip', ['--netns', namespace, 'link', 'set', 'lo', 'up']);
     // Nobody else has these addresses: the kernel need not first look for a second, which takes more than a second.

@@ -73,6 +73,8 @@ test(
     const passwordFile = join(folder, 'password');
     writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o600 });
 
+    // Started by the manager, which does not see the namespaces: first out of its mounts, then to the other host.
+    const out = ['nsenter', `--mount=/proc/${process.pid}/ns/mnt`];
     const through = staging.place.command('env');
     await tellStory({
       folder,
@@ -92,7 +94,7 @@ test(
           environment: {
             LMS_REPLICATION_SERVER_PROGRAM: join(import.meta.dirname, 'replication-server-elsewhere.fixture.ts'),
             LMS_TEST_ELSEWHERE: JSON.stringify({
-              through: [through.program, ...through.parameters],
+              through: [...out, through.program, ...through.parameters],
               options: ['--proxy', tinyproxy],
             }),
           },
