@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { blockStreamServerName, connectBlockStream } from '@lms/block-stream';
+import { connectBlockStream } from '@lms/block-stream';
+import { blockStreamServerName } from '@lms/identity';
 
 const TIMEOUT_MILLISECONDS = 30_000;
 

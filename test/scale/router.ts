@@ -5,7 +5,8 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { BLOCK_SIZE_BYTES, blockStreamServerName, type Frame, type TlsFrameConnection } from '@lms/block-stream';
+import { BLOCK_SIZE_BYTES, type Frame, type TlsFrameConnection } from '@lms/block-stream';
+import { blockStreamServerName } from '@lms/identity';
 import { cpuSeconds, residentMebibytes } from '../bench/meter.ts';
 import { median } from '../bench/results.ts';
 import type { Cleanup } from '../harness/cleanup.ts';

@@ -5,22 +5,14 @@
  */
 import type { TLSSocket } from 'node:tls';
 import { LmsError } from '@lms/errors';
-import { alternativeNames, parseIdentity } from '@lms/identity';
+import { alternativeNames, blockStreamServerName, machineOfServerName, parseIdentity } from '@lms/identity';
 import { because } from './failure-reason.ts';
 import type { FailureReason } from './failure-reason.ts';
 import { ALPN_PROTOCOL, CHECK_ALPN_PROTOCOL } from './frames.ts';
 
-const SERVER_NAME_SUFFIX = '.block-stream.lms.internal';
-const SERVER_NAME_FORM = /^(m-[0-9a-f]{20})\.block-stream\.lms\.internal$/;
-
-/** What an agent asks for by SNI; a replication server's certificate covers it by a wildcard or by this name. */
-export function blockStreamServerName(machineId: string): string {
-  return `${machineId}${SERVER_NAME_SUFFIX}`;
-}
-
 /** What a client says to be before anything is proven: for diagnosis, and for nothing else. */
 export function claimedMachine(socket: TLSSocket): string | null {
-  return SERVER_NAME_FORM.exec(String(socket.servername || ''))?.[1] ?? null;
+  return machineOfServerName(String(socket.servername || ''));
 }
 
 function refusal(problem: string, reason: FailureReason = 'CERTIFICATE_NOT_ACCEPTED'): LmsError {

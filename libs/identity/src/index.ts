@@ -13,5 +13,11 @@ export { CERTIFICATE_LIFE_MILLISECONDS, CertificateAuthority, type AuthorityFile
 export { alternativeNames, certificateSha256, parseCertificate, renewalInstant } from './certificate.ts';
 export { createCertificateRequest, createPrivateKeyPem, parsePrivateKey, verifyCertificateRequest } from './keys.ts';
 export { explainRefusal, type ExplainedRefusal } from './explain-refusal.ts';
+export {
+  ANY_BLOCK_STREAM_SERVER_NAME,
+  NOBODYS_BLOCK_STREAM_SERVER_NAME,
+  blockStreamServerName,
+  machineOfServerName,
+} from './server-names.ts';
 export { ReplayCache } from './replay-cache.ts';
 export { IDENTITY_KINDS, formatIdentity, parseIdentity, type Identity, type IdentityKind } from './spiffe.ts';

@@ -8,7 +8,7 @@
 import type { Socket } from 'node:net';
 import type { CheckReport } from '@lms/api';
 import { ALPN_PROTOCOL, CHECK_ALPN_PROTOCOL, TLS_CIPHER } from '@lms/block-stream';
-import { parseCertificate } from '@lms/identity';
+import { NOBODYS_BLOCK_STREAM_SERVER_NAME, parseCertificate } from '@lms/identity';
 import { formatAuthority, isBypassed } from '@lms/proxy';
 import type { ProxySettings } from '@lms/proxy';
 import { DEFAULT_CHECK_LIMITS } from './limits.ts';
@@ -47,8 +47,6 @@ export interface BlockStreamCheck {
   readonly signal: AbortSignal;
 }
 
-/** Covered by the certificate of a server that serves many machines, and of no machine. */
-const NOBODY = 'check.block-stream.lms.internal';
 /** Old versions are let in to be told apart from silence; what 1500 needs is looked at behind. */
 const CIPHERS = `${TLS_CIPHER}:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384`;
 /** Some fifty packets each way. */
@@ -127,7 +125,7 @@ class CheckOfBlockStream {
   #shake(socket: Socket): Promise<Handshake> {
     const { caPem, identity, signal, serverName } = this.#options;
     const question = {
-      name: serverName ?? NOBODY,
+      name: serverName ?? NOBODYS_BLOCK_STREAM_SERVER_NAME,
       peer: this.#peer,
       ...(caPem === null ? {} : { ca: caPem }),
       ...(identity === null ? {} : { key: identity.privateKeyPem, cert: identity.certificatePem }),
@@ -154,7 +152,7 @@ class CheckOfBlockStream {
       throw new StepFailure('TLS_VERSION', `${this.#peer} speaks ${version}, and 1500 needs TLSv1.3`);
     if (caPem === null) return;
     const authority = parseCertificate(caPem);
-    const name = serverName ?? NOBODY;
+    const name = serverName ?? NOBODYS_BLOCK_STREAM_SERVER_NAME;
     const verdict = judgeCertificate(problem, certificate, authority);
     switch (verdict) {
       case null:

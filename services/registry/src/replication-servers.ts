@@ -1,5 +1,6 @@
 /** Replication servers that have a certificate. Where each of them is and what it serves, staging-controller knows. */
 import { LmsError } from '@lms/errors';
+import { blockStreamServerName } from '@lms/identity';
 import type { ListReplicationServersRequest, ReplicationServerRecord } from '@lms/proto';
 import { pageOf, type Page } from './paging.ts';
 import type { RegistryStore } from './store.ts';
@@ -36,7 +37,7 @@ export class ReplicationServers {
 
   /** Forgets the one that served this machine and no other. */
   async discardOf(machineId: string): Promise<void> {
-    const name = `${machineId}.block-stream.lms.internal`;
+    const name = blockStreamServerName(machineId);
     for (const { key, value, revision } of this.#bucket.entries()) {
       if (value.dnsNames.length === 1 && value.dnsNames[0] === name) await this.#bucket.delete(key, revision);
     }

@@ -5,7 +5,8 @@
  * HAProxy. A route that is not accepted is left out, which refuses its machine and no other.
  */
 import { isIP } from 'node:net';
-import { blockStreamServerName } from '@lms/block-stream';
+
+import { blockStreamServerName } from '@lms/identity';
 import type { Route, WatchRoutesResponse } from '@lms/proto';
 
 const MACHINE_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;

@@ -1,5 +1,6 @@
 /** lms.v1.Staging. */
 import { LmsError } from '@lms/errors';
+import { blockStreamServerName } from '@lms/identity';
 import type { BlockStreamEndpoint, StagingService, WatchAssignmentsResponse } from '@lms/proto';
 import type { Handlers } from '@lms/rpc';
 import { pause } from '@lms/service';
@@ -108,7 +109,7 @@ export function stagingHandlers(options: StagingHandlersOptions): Handlers<typeo
 }
 
 function inMachineName(machineId: string, endpoints: readonly Endpoint[]): BlockStreamEndpoint[] {
-  const serverName = `${machineId}.block-stream.lms.internal`;
+  const serverName = blockStreamServerName(machineId);
   return endpoints.map((endpoint) => ({ ...endpoint, serverName }));
 }
 

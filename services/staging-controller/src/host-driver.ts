@@ -10,6 +10,7 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LmsError, toLmsError } from '@lms/errors';
+import { ANY_BLOCK_STREAM_SERVER_NAME } from '@lms/identity';
 import { TokenPurpose, type ComponentReport, type RegistryService } from '@lms/proto';
 import type { RpcClient } from '@lms/rpc';
 import { keepPort, SupervisedProcess, type ProcessCommand, type ProcessState } from '@lms/service';
@@ -21,8 +22,6 @@ import type { ServerAddress } from './store.ts';
 
 /** Longer than a manager takes from here to its gateway's first answer, on a slow machine. */
 const TOKEN_LIFE_SECONDS = 15 * 60;
-/** Every agent's name for this server: <machine id>.block-stream.lms.internal. */
-const BLOCK_STREAM_NAMES = ['*.block-stream.lms.internal'];
 const STOP_TIMEOUT_MILLISECONDS = 15_000;
 const PROGRAM = fileURLToPath(new URL('../../replication-server/src/main.ts', import.meta.url));
 
@@ -212,7 +211,7 @@ export class HostDriver implements StagingDriver {
         name: `replication server ${this.#options.host.name}`,
         uses: 1,
         expiresInSeconds: TOKEN_LIFE_SECONDS,
-        dnsNames: [...BLOCK_STREAM_NAMES],
+        dnsNames: [ANY_BLOCK_STREAM_SERVER_NAME],
       },
       { signal },
     );

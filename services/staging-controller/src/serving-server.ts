@@ -1,4 +1,5 @@
 /** What a replication server said of itself, and what is known of the one that serves a machine: for diagnosis. */
+import { blockStreamServerName } from '@lms/identity';
 import type { GetServingServerResponse } from '@lms/proto';
 import type { StagingDriver } from './driver.ts';
 import type { MachineWays } from './machine-ways.ts';
@@ -42,7 +43,7 @@ export function describeServer(
   const name = store.assignments.get(machineId)?.value.replicationServer ?? '';
   const observed = name === '' ? null : driver.observe(name);
   const reported = name === '' ? null : (store.servers.get(name)?.value ?? null);
-  const serverName = `${machineId}.block-stream.lms.internal`;
+  const serverName = blockStreamServerName(machineId);
   const clockAheadMilliseconds = sightings.clockAhead(name);
   return {
     replicationServer: name,

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from '@jest/globals';
-import { ALPN_PROTOCOL, blockStreamServerName } from '@lms/block-stream';
+import { ALPN_PROTOCOL } from '@lms/block-stream';
 import type { BlockStreamPeer } from '@lms/block-stream';
+import { blockStreamServerName } from '@lms/identity';
 import { until } from '../harness/until.ts';
 import { createStreamFixture, MACHINE_ID, type StreamFixture } from './stream-fixture.ts';
 

@@ -1,10 +1,15 @@
 /** A block-stream listener on a free port of this host, with certificates of a CA that is made for one test. */
 import { connect } from 'node:tls';
 import type { ConnectionOptions as TlsOptions, TLSSocket } from 'node:tls';
-import { ALPN_PROTOCOL, blockStreamServerName, connectBlockStream, createBlockStreamListener } from '@lms/block-stream';
+import { ALPN_PROTOCOL, connectBlockStream, createBlockStreamListener } from '@lms/block-stream';
 import type { BlockStreamListener, ConnectOptions, ListenerOptions, TlsFrameConnection } from '@lms/block-stream';
 import type { LmsError } from '@lms/errors';
-import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
+import {
+  CertificateAuthority,
+  blockStreamServerName,
+  createCertificateRequest,
+  createPrivateKeyPem,
+} from '@lms/identity';
 
 export const MACHINE_ID = 'm-0123456789abcdef0123';
 

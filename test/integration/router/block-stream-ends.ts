@@ -1,6 +1,5 @@
 /** Replication servers' listeners, and agents that come to them through the router, with certificates of one manager. */
 import {
-  blockStreamServerName,
   connectBlockStream,
   createBlockStreamListener,
   type BlockStreamListener,
@@ -8,7 +7,12 @@ import {
   type TlsFrameConnection,
 } from '@lms/block-stream';
 import type { LmsError } from '@lms/errors';
-import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
+import {
+  CertificateAuthority,
+  blockStreamServerName,
+  createCertificateRequest,
+  createPrivateKeyPem,
+} from '@lms/identity';
 import type { Cleanup } from '../../harness/cleanup.ts';
 
 export interface Accepted extends BlockStreamPeer {

@@ -1,9 +1,10 @@
 import { UNLIMITED } from '@lms/api';
 import { limitAt } from '@lms/bandwidth';
 import { DEFAULT_HEADROOM, assess } from '@lms/bandwidth-model';
-import { blockStreamServerName } from '@lms/block-stream';
+
 import { CommandError, createProgress, withExit } from '@lms/command-line';
 import type { HostAndPort, Result } from '@lms/command-line';
+import { blockStreamServerName } from '@lms/identity';
 import { BACKGROUND_PRIORITY, setProcessPriority } from '@lms/linux';
 import { isBypassed } from '@lms/proxy';
 import { measureMachine } from '../bandwidth/measure-machine.ts';

@@ -1,8 +1,8 @@
 /** A check with what an enrolled agent has: its certificate, its manager's CA, and the addresses that it was told. */
 import type { BlockStreamAddress, CheckAddress, CheckReport, CheckTarget } from '@lms/api';
-import { blockStreamServerName } from '@lms/block-stream';
+
 import { LmsError } from '@lms/errors';
-import { makeAssertion } from '@lms/identity';
+import { blockStreamServerName, makeAssertion } from '@lms/identity';
 import { checkBlockStream, checkManager } from '@lms/network-check';
 import type { BlockStreamCheck, CheckLimits } from '@lms/network-check';
 import type { ProxySettings } from '@lms/proxy';

@@ -3,10 +3,15 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { blockStreamServerName, createBlockStreamListener } from '@lms/block-stream';
+import { createBlockStreamListener } from '@lms/block-stream';
 import type { FrameConnection } from '@lms/block-stream';
 import { LmsError } from '@lms/errors';
-import { CertificateAuthority, createCertificateRequest, createPrivateKeyPem } from '@lms/identity';
+import {
+  CertificateAuthority,
+  blockStreamServerName,
+  createCertificateRequest,
+  createPrivateKeyPem,
+} from '@lms/identity';
 import type { ProxySettings } from '@lms/proxy';
 import { ConnectProxy } from '../../../../test/harness/connect-proxy.ts';
 import { BlockStreamEndpoint } from './block-stream-endpoint.ts';

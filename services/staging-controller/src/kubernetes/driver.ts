@@ -6,6 +6,7 @@
  */
 import type { KubeConfig } from '@kubernetes/client-node';
 import { LmsError } from '@lms/errors';
+import { blockStreamServerName } from '@lms/identity';
 import { TokenPurpose, type ComponentReport, type RegistryService, type Route } from '@lms/proto';
 import type { RpcClient } from '@lms/rpc';
 import type { Logger } from '@lms/telemetry';
@@ -19,7 +20,7 @@ import { diagnose } from './diagnose.ts';
 import { routeOf, waysOf } from './exposure.ts';
 import { DEFAULT_LEASE_TIMES, LeaderElection, type LeaseTimes } from './lease.ts';
 import type { BootstrapToken } from './manifests.ts';
-import { blockStreamName, controllerLabels, serverNameOf } from './names.ts';
+import { controllerLabels, serverNameOf } from './names.ts';
 import { Reconciler } from './reconciler.ts';
 import { RequestLimiter } from './request-limiter.ts';
 import type { KubernetesSettings } from './settings.ts';
@@ -259,7 +260,7 @@ export class KubernetesDriver implements StagingDriver {
         name: `replication server ${serverNameOf(machineId)}`,
         uses: 1,
         expiresInSeconds: TOKEN_LIFE_SECONDS,
-        dnsNames: [blockStreamName(machineId)],
+        dnsNames: [blockStreamServerName(machineId)],
       },
       { signal },
     );

@@ -2,11 +2,11 @@
  * The objects of one machine, as they are to be. Pure: the same settings and the same machine give the same manifests, and
  * so the same fingerprint, in every replica and after every restart.
  */
+import { blockStreamServerName } from '@lms/identity';
 import { BLOCK_STREAM_PORT } from '@lms/network';
 import { digest, type KeptClaim } from './kept.ts';
 import {
   addressServiceName,
-  blockStreamName,
   ENROLLED_ANNOTATION,
   FINGERPRINT_ANNOTATION,
   labelsOf,
@@ -165,7 +165,7 @@ export function tlsRouteManifest(settings: KubernetesSettings, machineId: string
     ...head(settings, tlsRoute(exposure.apiVersion), name, machineId),
     spec: {
       parentRefs: exposure.parentRefs,
-      hostnames: [blockStreamName(machineId)],
+      hostnames: [blockStreamServerName(machineId)],
       rules: [{ backendRefs: [{ name, port: BLOCK_STREAM_PORT }] }],
     },
   });

@@ -33,11 +33,6 @@ export function serverNameOf(machineId: string): string {
   return `rs-${machineId}`;
 }
 
-/** What agents call it by (SNI). */
-export function blockStreamName(machineId: string): string {
-  return `${machineId}.block-stream.lms.internal`;
-}
-
 /** Never changes for a machine: a StatefulSet's selector cannot. */
 export function selectorLabels({ instance }: Release, machineId: string): Record<string, string> {
   return {
