@@ -52,7 +52,7 @@ export class Scenario {
     disks: readonly LoopDisk[],
     environment: Readonly<Record<string, string>> = {},
   ): Promise<Agent> {
-    const agent = new Agent({
+    return Agent.start({
       manager,
       name: 'source',
       disks: disks.map(({ device }) => device),
@@ -61,9 +61,6 @@ export class Scenario {
       cleanup: this.cleanup,
       environment,
     });
-    await agent.enrol();
-    agent.start();
-    return agent;
   }
 
   /** Exports one disk of a point; returns the image's path. */

@@ -52,6 +52,14 @@ export class Agent {
     this.name = options.name;
   }
 
+  /** Enrolled and running. */
+  static async start(options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(options);
+    await agent.enrol();
+    agent.start();
+    return agent;
+  }
+
   get started(): boolean {
     return this.#process !== null;
   }

@@ -30,7 +30,6 @@ const SLOW = 5 * MEBIBYTE;
 const folder = await TemporaryFolder.create();
 const cleanup = new Cleanup();
 let manager: Manager;
-let agent: Agent;
 let disk: LoopDisk;
 let proxy: UnreliableProxy;
 let contextPath: string;
@@ -50,9 +49,14 @@ beforeAll(async () => {
   await source.sync();
   await source.close();
   const stateFolder = join(folder.path, 'agent');
-  agent = new Agent({ manager, name: 'web', disks: [disk.device], stateFolder, logFolder: folder.path, cleanup });
-  await agent.enrol();
-  agent.start();
+  await Agent.start({
+    manager,
+    name: 'web',
+    disks: [disk.device],
+    stateFolder,
+    logFolder: folder.path,
+    cleanup,
+  });
   await manager.waitForState('web', 'CONTINUOUS', '2m');
   await manager.json('machine', 'settings', 'web', '--point-interval', '1d', '--freeze-interval', '1d');
   point = await manager.createPoint('web', 'crash');

@@ -41,9 +41,14 @@ beforeAll(async () => {
   disk = await LoopDisk.create({ folder: folder.path, name: 'source', sizeBytes: DISK_BYTES, cleanup });
   await disk.format('ext4');
   const stateFolder = join(folder.path, 'agent');
-  agent = new Agent({ manager, name: 'web', disks: [disk.device], stateFolder, logFolder: folder.path, cleanup });
-  await agent.enrol();
-  agent.start();
+  agent = await Agent.start({
+    manager,
+    name: 'web',
+    disks: [disk.device],
+    stateFolder,
+    logFolder: folder.path,
+    cleanup,
+  });
   await manager.waitForState('web', 'CONTINUOUS', '2m');
   // From here on points are made only by those who ask: which one is the newest is then no matter of luck.
   await manager.json('machine', 'settings', 'web', '--point-interval', '1d', '--freeze-interval', '1d');

@@ -40,7 +40,7 @@ beforeAll(async () => {
   const disk = await LoopDisk.create({ folder: folder.path, name: 'source', sizeBytes: DISK_BYTES, cleanup });
   const stateFolder = join(folder.path, 'agent');
   await mkdir(stateFolder, { recursive: true, mode: 0o700 });
-  const agent = new Agent({
+  const agent = await Agent.start({
     manager,
     name: 'traced',
     disks: [disk.device],
@@ -49,8 +49,6 @@ beforeAll(async () => {
     cleanup,
     environment,
   });
-  await agent.enrol();
-  agent.start();
   cleanup.add('stop the agent', () => agent.stop());
   await manager.waitForState('traced', 'CONTINUOUS');
 }, TEST_MILLISECONDS);

@@ -57,9 +57,7 @@ beforeAll(async () => {
   await manager.start();
   token = await manager.createToken();
   const parts = { manager, name: 'source', disks: [disk.device], stateFolder, logFolder, cleanup };
-  agent = new Agent({ ...parts, place: source.place });
-  await agent.enrol();
-  agent.start();
+  agent = await Agent.start({ ...parts, place: source.place });
   await manager.waitForState('source', 'CONTINUOUS');
 }, TEST_MILLISECONDS);
 

@@ -1,24 +1,12 @@
 // Faults of the machine, of its identity, and of the replication server.
 
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Cleanup } from '../../harness/cleanup.ts';
+import { expect, test } from '@jest/globals';
 import * as faults from './faults.ts';
-import { expectDiagnosis } from './one-fault.ts';
-import { World } from './world.ts';
+import { testEach, useWorld } from './one-fault.ts';
 
-const cleanup = new Cleanup();
-let world: World;
+const world = useWorld();
 
-beforeAll(async () => {
-  world = await World.create(cleanup);
-  await world.waitForCause(null);
-});
-
-afterAll(async () => {
-  expect(await cleanup.run()).toEqual([]);
-});
-
-test.each([
+testEach(world, [
   faults.AGENT_SILENT,
   faults.AGENT_CUT_OFF_FROM_MANAGER,
   faults.AGENT_CLOCK_BEHIND,
@@ -28,15 +16,15 @@ test.each([
   faults.PAUSED,
   faults.STAGING_FULL,
   faults.REPLICATION_SERVER_DOWN,
-])('$cause is named, alone, and nothing is found any more once it is mended', (fault) => expectDiagnosis(world, fault));
+]);
 
 test('MACHINE_REMOVED is named, by the name that the machine had', async () => {
-  await faults.MACHINE_REMOVED.make(world);
-  const found = await world.waitForCause('MACHINE_REMOVED');
+  await faults.MACHINE_REMOVED.make(world());
+  const found = await world().waitForCause('MACHINE_REMOVED');
   expect(found).toMatchObject({ healthy: false, otherCauses: [], machine: { name: 'source' } });
 });
 
 test('a machine that never was is not known', async () => {
-  const { exitCode } = await world.manager.command('diagnose', 'nobody');
+  const { exitCode } = await world().manager.command('diagnose', 'nobody');
   expect(exitCode).toBe(4);
 });

@@ -1,11 +1,35 @@
 // A fault, its diagnosis, and the diagnosis once it is mended.
 
-import { expect } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Cleanup } from '../../harness/cleanup.ts';
 import type { Fault } from './faults.ts';
-import type { World } from './world.ts';
+import { World } from './world.ts';
+
+/** For the tests of one file: a world where at first nothing is found; put away after them. */
+export function useWorld(): () => World {
+  const cleanup = new Cleanup();
+  let world: World | null = null;
+  beforeAll(async () => {
+    world = await World.create(cleanup);
+    await world.waitForCause(null);
+  });
+  afterAll(async () => {
+    expect(await cleanup.run()).toEqual([]);
+  });
+  return () => {
+    if (world === null) throw new Error('the world is not made yet');
+    return world;
+  };
+}
+
+export function testEach(world: () => World, faults: readonly Fault[]): void {
+  test.each(faults)('$cause is named, alone, and nothing is found any more once it is mended', (fault) =>
+    expectDiagnosis(world(), fault),
+  );
+}
 
 /** The cause is named, and no other one beside it; mended, nothing is found. */
-export async function expectDiagnosis(world: World, { cause, make, mend }: Fault): Promise<void> {
+async function expectDiagnosis(world: World, { cause, make, mend }: Fault): Promise<void> {
   try {
     await make(world);
     const found = await world.waitForCause(cause);

@@ -1,24 +1,12 @@
 // Two faults at once: which to mend first.
 
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Cleanup } from '../../harness/cleanup.ts';
+import { test } from '@jest/globals';
 import * as faults from './faults.ts';
-import { expectFirst } from './one-fault.ts';
-import { World } from './world.ts';
+import { expectFirst, useWorld } from './one-fault.ts';
 
 const PATIENCE_MILLISECONDS = 240_000;
 
-const cleanup = new Cleanup();
-let world: World;
-
-beforeAll(async () => {
-  world = await World.create(cleanup);
-  await world.waitForCause(null);
-});
-
-afterAll(async () => {
-  expect(await cleanup.run()).toEqual([]);
-});
+const world = useWorld();
 
 const { NAME_NOT_KNOWN, PACKETS_DROPPED, PORT_CLOSED, TWO_AGENTS, STAGING_FULL, CERTIFICATE_UNTRUSTED } = faults;
 const { REPLICATION_SERVER_DOWN, AGENT_CLOCK_AHEAD } = faults;
@@ -31,7 +19,7 @@ test.each([
   { first: CERTIFICATE_UNTRUSTED, then: STAGING_FULL, made: [STAGING_FULL, CERTIFICATE_UNTRUSTED] as const },
 ])(
   'of $first.cause and $then.cause at once the first is to be mended first',
-  ({ first, made }) => expectFirst(world, made, first),
+  ({ first, made }) => expectFirst(world(), made, first),
   // Five diagnoses one after another: on a busy machine they may take longer than what jest allows one test.
   PATIENCE_MILLISECONDS,
 );

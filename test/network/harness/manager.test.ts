@@ -34,7 +34,7 @@ test('A machine replicates to a manager on another host, by 443 and 1500 and not
   const disk = await LoopDisk.create({ folder, name: 'source', sizeBytes: 32 * 1024 * 1024, cleanup });
   const manager = await Manager.create({ dataFolder: join(folder, 'manager'), logFolder, cleanup, host });
   await manager.start();
-  const agent = new Agent({
+  await Agent.start({
     manager,
     name: 'source',
     disks: [disk.device],
@@ -43,8 +43,6 @@ test('A machine replicates to a manager on another host, by 443 and 1500 and not
     cleanup,
     place: source.place,
   });
-  await agent.enrol();
-  agent.start();
   await manager.waitForState('source', 'CONTINUOUS');
   expect(await network.router.run('nft', 'list', 'counter', 'inet', 'cut', 'other')).toContain('packets 0');
 });

@@ -84,7 +84,7 @@ beforeAll(async () => {
   await manager.start();
   disk = await LoopDisk.create({ folder, name: 'source', sizeBytes: 32 * 1024 * 1024, cleanup });
   const enrolOptions = ['--proxy', squid.url, '--proxy-user', USER, '--proxy-password-file', passwordFile];
-  agent = new Agent({
+  agent = await Agent.start({
     manager,
     name: MACHINE,
     disks: [disk.device],
@@ -94,8 +94,6 @@ beforeAll(async () => {
     place: source.place,
     enrolOptions,
   });
-  await agent.enrol();
-  agent.start();
   await manager.waitForState(MACHINE, 'CONTINUOUS');
 }, TEST_MILLISECONDS);
 

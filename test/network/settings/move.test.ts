@@ -50,7 +50,7 @@ beforeAll(async () => {
     host: { place: host.place, address: host.address, options },
   });
   await manager.start();
-  agent = new Agent({
+  agent = await Agent.start({
     manager,
     name: 'source',
     disks: [disk.device],
@@ -59,8 +59,6 @@ beforeAll(async () => {
     cleanup,
     place: source.place,
   });
-  await agent.enrol();
-  agent.start();
   await manager.waitForState('source', 'CONTINUOUS');
 });
 afterAll(async () => {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { readPackageIndex, type AgentPackage } from '@lms/agent-package';
 import { LmsError } from '@lms/errors';
-import type { ByteRange } from '../export/byte-range.ts';
+import type { ByteRange } from '../http/byte-range.ts';
 import { Bucket, type BucketConfiguration } from './bucket.ts';
 
 export interface PackagesConfiguration {

@@ -4,7 +4,8 @@ import { EXPORT_OPERATION_HEADER, EXPORT_SHA256_HEADER, EXPORT_SIZE_HEADER } fro
 import { LmsError } from '@lms/errors';
 import type { ServiceClients } from '../manager-services.ts';
 import { count } from '../translation/values.ts';
-import type { ByteRange } from './byte-range.ts';
+import type { ByteRange } from '../http/byte-range.ts';
+import { lengthHeaders, reprDigest } from '../http/ranges.ts';
 
 export interface DiskImagePlace {
   readonly idOrName: string;
@@ -48,12 +49,9 @@ export async function findDiskImage(
 /** `operationId`: null where nothing is sent (HEAD). */
 export function imageHeaders(image: DiskImage, range: ByteRange | null, operationId: string | null) {
   const { sizeBytes, etag, sha256 } = image;
-  const { offsetBytes, lengthBytes } = range ?? { offsetBytes: 0, lengthBytes: sizeBytes };
   return {
     'content-type': 'application/octet-stream',
-    'content-length': String(lengthBytes),
-    ...(range === null ? {} : { 'content-range': contentRange(offsetBytes, lengthBytes, sizeBytes) }),
-    'accept-ranges': 'bytes',
+    ...lengthHeaders(range, sizeBytes),
     etag,
     // What is compressed on the way would have other places and another length.
     'cache-control': 'no-store, no-transform',
@@ -61,13 +59,4 @@ export function imageHeaders(image: DiskImage, range: ByteRange | null, operatio
     ...(sha256 === '' ? {} : { [EXPORT_SHA256_HEADER]: sha256, 'repr-digest': reprDigest(sha256) }),
     ...(operationId === null ? {} : { [EXPORT_OPERATION_HEADER]: operationId }),
   };
-}
-
-function contentRange(offsetBytes: number, lengthBytes: number, sizeBytes: number): string {
-  return `bytes ${offsetBytes}-${offsetBytes + lengthBytes - 1}/${sizeBytes}`;
-}
-
-/** RFC 9530: of the whole, also where a part is sent. */
-function reprDigest(sha256: string): string {
-  return `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`;
 }

@@ -4,7 +4,7 @@ import { LmsError, isErrorCode } from '@lms/errors';
 import { OperationKind, OperationState } from '@lms/proto';
 import { activeTraceparent } from '@lms/telemetry';
 import type { ServiceClients } from '../manager-services.ts';
-import type { ByteRange } from './byte-range.ts';
+import type { ByteRange } from '../http/byte-range.ts';
 import type { DiskImage } from './disk-image.ts';
 import type { ExportExchange } from './export-exchange.ts';
 import { streamImage } from './stream-image.ts';

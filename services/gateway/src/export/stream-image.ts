@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { LmsError } from '@lms/errors';
-import type { ByteRange } from './byte-range.ts';
+import type { ByteRange } from '../http/byte-range.ts';
 import { imageHeaders, type DiskImage } from './disk-image.ts';
 import type { Receipt, Upload } from './export-exchange.ts';
 

@@ -4,13 +4,12 @@
  */
 import { AgentPackagesAnswer, Problem } from '@lms/api';
 import { PRODUCT_VERSION } from '@lms/rpc';
-import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { INSTALL_SCRIPT, INSTALL_SCRIPT_PATH, INSTALL_SCRIPT_SHA256 } from '../agent-packages/install-command.ts';
-import { requestedRange, type ByteRange } from '../export/byte-range.ts';
 import { answers } from '../http/answers.ts';
 import type { Application } from '../http/application.ts';
 import { callerSignal } from '../http/caller-signal.ts';
+import { RangeHeaders, lengthHeaders, rangeOf, reprDigest } from '../http/ranges.ts';
 import type { RouteContext } from './route-context.ts';
 
 const config = { access: 'anyone' } as const;
@@ -19,9 +18,7 @@ const response = answers(z.string());
 const bytes = z.unknown();
 const packageResponse = { 200: bytes, 206: bytes, 304: bytes, 307: bytes, '4xx': Problem, '5xx': Problem };
 const params = z.object({ name: z.string().max(256) });
-const headers = z.object({
-  range: z.string().max(256).optional().describe('one range; several are answered with the whole'),
-  'if-range': z.string().max(256).optional(),
+const headers = RangeHeaders.extend({
   'if-none-match': z.string().max(1_024).optional(),
 });
 const PACKAGE_PATH = '/v1/agent/packages/:name';
@@ -66,7 +63,7 @@ export function addAgentPackageRoutes(application: Application, { trust, package
     { config, schema: { summary: 'Size and SHA-256 of a package', params, headers, response: packageResponse } },
     async (request, reply) => {
       const found = await packages.find(request.params.name, stopping);
-      reply.raw.writeHead(200, { ...packageHeaders(found.sha256), 'content-length': String(found.sizeBytes) }).end();
+      reply.raw.writeHead(200, { ...packageHeaders(found.sha256), ...lengthHeaders(null, found.sizeBytes) }).end();
       reply.hijack();
     },
   );
@@ -89,17 +86,13 @@ export function addAgentPackageRoutes(application: Application, { trust, package
       const etag = `"${found.sha256}"`;
       void reply.headers(packageHeaders(found.sha256));
       if (request.headers['if-none-match']?.includes(etag) === true) return reply.code(304).send(null);
-      const range = rangeOf(request.headers, etag, found.sizeBytes, reply);
+      const range = rangeOf(request.headers, { etag, sizeBytes: found.sizeBytes }, reply);
       const delivery = await packages.open(found, range, AbortSignal.any([callerSignal(reply), stopping]));
       // A place that is good for minutes only must not be kept.
       if (delivery.kind === 'redirect')
         return reply.removeHeader('etag').header('cache-control', 'no-store').redirect(delivery.url, 307);
       reply.raw.setTimeout(IDLE_MILLISECONDS, () => reply.raw.destroy());
-      void reply.header('content-length', range?.lengthBytes ?? found.sizeBytes);
-      if (range !== null) {
-        const last = range.offsetBytes + range.lengthBytes - 1;
-        void reply.code(206).header('content-range', `bytes ${range.offsetBytes}-${last}/${found.sizeBytes}`);
-      }
+      void reply.code(range === null ? 200 : 206).headers(lengthHeaders(range, found.sizeBytes));
       return reply.send(delivery.stream);
     },
   );
@@ -108,24 +101,9 @@ export function addAgentPackageRoutes(application: Application, { trust, package
 function packageHeaders(sha256: string) {
   return {
     'content-type': 'application/gzip',
-    'accept-ranges': 'bytes',
     etag: `"${sha256}"`,
     // What is compressed on the way would have other places and another length.
     'cache-control': 'no-cache, no-transform',
-    'repr-digest': `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`,
+    'repr-digest': reprDigest(sha256),
   };
-}
-
-function rangeOf(
-  { range, 'if-range': ifRange }: z.output<typeof headers>,
-  etag: string,
-  sizeBytes: number,
-  reply: FastifyReply,
-): ByteRange | null {
-  try {
-    return requestedRange({ range, ifRange }, etag, sizeBytes);
-  } catch (error) {
-    void reply.header('content-range', `bytes */${sizeBytes}`);
-    throw error;
-  }
 }

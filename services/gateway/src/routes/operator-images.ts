@@ -1,20 +1,18 @@
 /** The raw disks of points in time: what they are, and their bytes, from any place on. */
 import { DiskId, IdOrName, Problem, SequenceParameter } from '@lms/api';
-import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { requestedRange, requireMatch, type ByteRange } from '../export/byte-range.ts';
-import { findDiskImage, imageHeaders, type DiskImage } from '../export/disk-image.ts';
+import { findDiskImage, imageHeaders } from '../export/disk-image.ts';
 import { exportImage } from '../export/export-image.ts';
 import type { Application } from '../http/application.ts';
+import { requireMatch } from '../http/byte-range.ts';
 import { callerSignal } from '../http/caller-signal.ts';
+import { RangeHeaders, rangeOf } from '../http/ranges.ts';
 import type { RouteContext } from './route-context.ts';
 
 const PATH = '/v1/machines/:idOrName/points/:sequence/disks/:diskId/image';
 const config = { access: 'operator' } as const;
 const params = z.object({ idOrName: IdOrName, sequence: SequenceParameter, diskId: DiskId });
-const headers = z.object({
-  range: z.string().max(256).optional().describe('one range; several are answered with the whole'),
-  'if-range': z.string().max(256).optional(),
+const headers = RangeHeaders.extend({
   'if-match': z.string().max(1_024).optional(),
 });
 const response = { '4xx': Problem, '5xx': Problem };
@@ -65,17 +63,4 @@ export function addImageRoutes(application: Application, context: RouteContext):
       reply.hijack();
     },
   );
-}
-
-function rangeOf(
-  { range, 'if-range': ifRange }: z.output<typeof headers>,
-  { etag, sizeBytes }: DiskImage,
-  reply: FastifyReply,
-): ByteRange | null {
-  try {
-    return requestedRange({ range, ifRange }, etag, sizeBytes);
-  } catch (error) {
-    void reply.header('content-range', `bytes */${sizeBytes}`);
-    throw error;
-  }
 }

@@ -3,7 +3,7 @@
  * range at all, are answered with the whole, as the RFC allows. No I/O.
  */
 import { LmsError } from '@lms/errors';
-import { IF_MATCH_FIELD, RANGE_FIELD } from '../http/problem.ts';
+import { IF_MATCH_FIELD, RANGE_FIELD } from './problem.ts';
 
 export interface ByteRange {
   readonly offsetBytes: number;
@@ -38,7 +38,7 @@ function suffix(lengthBytes: number, sizeBytes: number): ByteRange {
 }
 
 function notSatisfiable(range: string, sizeBytes: number): LmsError {
-  return new LmsError('INVALID_ARGUMENT', `${range} lies behind the end of the disk, which has ${sizeBytes} bytes`, {
+  return new LmsError('INVALID_ARGUMENT', `${range} lies behind the end: there are ${sizeBytes} bytes`, {
     field: RANGE_FIELD,
     action: 'if these are all bytes that you have, you have them all',
   });
