@@ -1,3 +1,7 @@
+/**
+ * What agents say and are told. Either side may be newer: what it does not know in the other's words it leaves alone
+ * (docs/adr/0037).
+ */
 import { z } from 'zod';
 import { JoinTokenSecret } from './authority.ts';
 import {
@@ -28,14 +32,14 @@ import {
 } from './values.ts';
 import { Consistency, LogLevel, ReplicationState, StallCause, Tracker } from './words.ts';
 
-export const DiskReport = z.strictObject({ diskId: DiskId, device: Device, sizeBytes: Count });
+export const DiskReport = z.object({ diskId: DiskId, device: Device, sizeBytes: Count });
 export type DiskReport = z.infer<typeof DiskReport>;
 const Disks = z
   .array(DiskReport)
   .max(MAXIMUM_DISKS)
   .refine((disks) => new Set(disks.map((disk) => disk.diskId)).size === disks.length, 'names one disk twice');
 
-export const EnrolAgentRequest = z.strictObject({
+export const EnrolAgentRequest = z.object({
   token: JoinTokenSecret,
   csrPem: Pem,
   name: MachineName,
@@ -53,7 +57,7 @@ export const EnrolAgentAnswer = z.object({
 });
 export type EnrolAgentAnswer = z.infer<typeof EnrolAgentAnswer>;
 
-export const HeartbeatRequest = z.strictObject({
+export const HeartbeatRequest = z.object({
   version: Version,
   bootId: z.string().min(1).max(64),
   /** The agent's own name for its machine: used when the manager lost its state and knows the machine no more. */
@@ -75,7 +79,7 @@ export const HeartbeatAnswer = z.object({
 });
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 
-export const CommandsQuery = z.strictObject({
+export const CommandsQuery = z.object({
   wait: WaitSeconds,
   /** Ids, with commas, of the commands that the agent is at work on: they are not sent again. */
   known: z
@@ -84,9 +88,12 @@ export const CommandsQuery = z.strictObject({
     .regex(/^[0-9a-f-]+(,[0-9a-f-]+)*$/, 'must be ids of operations with commas between them')
     .optional(),
 });
+export const AGENT_COMMAND_KINDS = ['createPoint', 'rescan', 'pause', 'resume'] as const;
+export type AgentCommandKind = (typeof AGENT_COMMAND_KINDS)[number];
 export const AgentCommand = z.object({
   id: OperationId,
-  kind: z.enum(['createPoint', 'rescan', 'pause', 'resume']),
+  /** `unknown`: a kind of which only a newer manager knows. */
+  kind: z.enum([...AGENT_COMMAND_KINDS, 'unknown']).catch('unknown'),
   consistency: Consistency.optional(),
   deadline: Instant,
   /** Until the deadline, as the manager sent this: holds whatever the agent's clock says. */
@@ -110,7 +117,7 @@ export const CommandsAnswer = z.object({
 });
 export type CommandsAnswer = z.infer<typeof CommandsAnswer>;
 
-export const CommandResult = z.strictObject({
+export const CommandResult = z.object({
   state: z.enum(['succeeded', 'failed']),
   /** A code of @lms/errors. */
   code: z.string().max(64).optional(),
@@ -126,7 +133,7 @@ export type CommandResult = z.infer<typeof CommandResult>;
 export const FailureWord = z.string().regex(/^[A-Z][A-Z0-9_]{1,39}$/, 'must be a reason, such as TCP_REFUSED');
 
 /** The last failure on 1500, whether or not there is a session since. */
-export const BlockStreamFailure = z.strictObject({
+export const BlockStreamFailure = z.object({
   reason: FailureWord,
   message: Sentence,
   /** `host:port` as it was tried. */
@@ -141,7 +148,7 @@ export const BlockStreamFailure = z.strictObject({
 export type BlockStreamFailure = z.infer<typeof BlockStreamFailure>;
 
 /** Who reports, and how it fares on 1500: what a diagnosis needs of an agent. Agents of before say nothing of it. */
-export const AgentSituation = z.strictObject({
+export const AgentSituation = z.object({
   /** Of this process. Two that take turns are two agents with one identity. */
   instanceId: z.string().min(1).max(64),
   hostName: z.string().max(255),
@@ -149,18 +156,18 @@ export const AgentSituation = z.strictObject({
   connected: z.boolean(),
   failure: BlockStreamFailure.nullable(),
   /** What keeps or kept it from the manager, last; null: nothing since it started. */
-  managerFailure: z.strictObject({ message: Sentence, at: Instant }).nullable(),
+  managerFailure: z.object({ message: Sentence, at: Instant }).nullable(),
 });
 export type AgentSituation = z.infer<typeof AgentSituation>;
 
-export const AgentStatistics = z.strictObject({
+export const AgentStatistics = z.object({
   at: Instant,
   state: ReplicationState,
   stallCause: StallCause.nullable(),
   stallDetail: Sentence.nullable(),
   detail: Sentence.nullable(),
   disks: z
-    .array(z.strictObject({ diskId: DiskId, replicatedBytes: Count, backlogBytes: Count, tracker: Tracker }))
+    .array(z.object({ diskId: DiskId, replicatedBytes: Count, backlogBytes: Count, tracker: Tracker }))
     .max(MAXIMUM_DISKS),
   bytesReadSource: Count,
   bytesSentWire: Count,
@@ -180,7 +187,7 @@ export const AgentStatistics = z.strictObject({
   bytesDirtied: Count.optional(),
 });
 export type AgentStatistics = z.infer<typeof AgentStatistics>;
-export const AgentStatisticsBatch = z.strictObject({
+export const AgentStatisticsBatch = z.object({
   batch: z.array(AgentStatistics).min(1).max(MAXIMUM_STATISTICS_BATCH),
   /** By the agent's clock, as it sends this: what its clock is off by follows. */
   sentAt: Instant.optional(),
@@ -188,7 +195,7 @@ export const AgentStatisticsBatch = z.strictObject({
 export type AgentStatisticsBatch = z.infer<typeof AgentStatisticsBatch>;
 
 const LogAttribute = z.union([z.string().max(4_096), z.number(), z.boolean(), z.null()]);
-export const LogRecord = z.strictObject({
+export const LogRecord = z.object({
   at: Instant,
   level: LogLevel,
   message: z.string().max(MAXIMUM_LOG_MESSAGE_LENGTH),
@@ -198,5 +205,5 @@ export const LogRecord = z.strictObject({
     .optional(),
 });
 export type LogRecord = z.infer<typeof LogRecord>;
-export const LogBatch = z.strictObject({ batch: z.array(LogRecord).min(1).max(MAXIMUM_LOG_BATCH) });
+export const LogBatch = z.object({ batch: z.array(LogRecord).min(1).max(MAXIMUM_LOG_BATCH) });
 export type LogBatch = z.infer<typeof LogBatch>;

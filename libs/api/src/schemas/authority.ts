@@ -9,12 +9,12 @@ export const HealthAnswer = z.object({ healthy: z.boolean() });
 export type HealthAnswer = z.infer<typeof HealthAnswer>;
 
 /** A JWT signed with the caller's own key, certificate chain in `x5c`; see `makeAssertion` of @lms/identity. */
-export const AccessTokenRequest = z.strictObject({ assertion: z.string().min(1).max(32_768) });
+export const AccessTokenRequest = z.object({ assertion: z.string().min(1).max(32_768) });
 export type AccessTokenRequest = z.infer<typeof AccessTokenRequest>;
 export const AccessTokenAnswer = z.object({ accessToken: z.string(), expiresAt: Instant });
 export type AccessTokenAnswer = z.infer<typeof AccessTokenAnswer>;
 
-export const RenewCertificateRequest = z.strictObject({ csrPem: Pem });
+export const RenewCertificateRequest = z.object({ csrPem: Pem });
 export type RenewCertificateRequest = z.infer<typeof RenewCertificateRequest>;
 export const RenewCertificateAnswer = z.object({ certificatePem: Pem });
 export type RenewCertificateAnswer = z.infer<typeof RenewCertificateAnswer>;

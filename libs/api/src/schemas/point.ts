@@ -16,7 +16,7 @@ export type Point = z.infer<typeof Point>;
 export const CheckpointId = z.string().min(1).max(64);
 
 /** A point as the replication server reports it. */
-export const PointReport = z.strictObject({
+export const PointReport = z.object({
   sequence: Sequence,
   checkpointId: CheckpointId,
   /** Empty: nobody asked, it came by itself. */
@@ -27,7 +27,7 @@ export const PointReport = z.strictObject({
   /** Replication servers of before could pin nothing. */
   pinned: z.boolean().default(false),
   disks: z
-    .array(z.strictObject({ diskId: DiskId, device: Device, sizeBytes: Count, sha256: Sha256Hex.nullable() }))
+    .array(z.object({ diskId: DiskId, device: Device, sizeBytes: Count, sha256: Sha256Hex.nullable() }))
     .min(1)
     .max(MAXIMUM_DISKS),
 });

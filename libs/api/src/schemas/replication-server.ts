@@ -1,3 +1,4 @@
+/** What replication servers say and are told; as in agent.ts, either side may be newer. */
 import { z } from 'zod';
 import { JoinTokenSecret } from './authority.ts';
 import { FailureWord } from './agent.ts';
@@ -28,7 +29,7 @@ import {
 } from './values.ts';
 import { StallCause } from './words.ts';
 
-export const EnrolReplicationServerRequest = z.strictObject({
+export const EnrolReplicationServerRequest = z.object({
   token: JoinTokenSecret,
   csrPem: Pem,
   name: ReplicationServerName,
@@ -44,7 +45,7 @@ export const EnrolReplicationServerAnswer = z.object({
 export type EnrolReplicationServerAnswer = z.infer<typeof EnrolReplicationServerAnswer>;
 
 /** `revision` is opaque: give back the one of the last answer, or none for an answer at once. */
-export const AssignmentsQuery = z.strictObject({
+export const AssignmentsQuery = z.object({
   revision: z
     .string()
     .regex(/^\d{1,20}\.\d{1,20}$/, 'must be the revision of an earlier answer')
@@ -53,7 +54,8 @@ export const AssignmentsQuery = z.strictObject({
 });
 export const ReplicationTask = z.object({
   id: OperationId,
-  kind: z.enum(['verify', 'export', 'delete', 'pin', 'unpin']),
+  /** `unknown`: a kind of which only a newer manager knows. */
+  kind: z.enum(['verify', 'export', 'delete', 'pin', 'unpin', 'unknown']).catch('unknown'),
   machineId: MachineId,
   sequence: Sequence,
   diskId: DiskId.optional(),
@@ -92,7 +94,7 @@ export const AssignmentsAnswer = z.object({
 });
 export type AssignmentsAnswer = z.infer<typeof AssignmentsAnswer>;
 
-export const ReadyReport = z.strictObject({
+export const ReadyReport = z.object({
   /** What agents connect to. */
   address: z.string().min(1).max(255),
   port: z.int().min(1).max(65_535),
@@ -107,7 +109,7 @@ export const ReadyReport = z.strictObject({
 export type ReadyReport = z.infer<typeof ReadyReport>;
 
 /** A connection that became no session, or a session that was ended. */
-export const Refusal = z.strictObject({
+export const Refusal = z.object({
   reason: FailureWord,
   message: Sentence,
   address: z.string().max(300).nullable(),
@@ -118,7 +120,7 @@ export const Refusal = z.strictObject({
 });
 export type Refusal = z.infer<typeof Refusal>;
 
-export const ReplicationServerStatistics = z.strictObject({
+export const ReplicationServerStatistics = z.object({
   at: Instant,
   machineId: MachineId,
   session: z.enum(['connected', 'absent']),
@@ -132,7 +134,7 @@ export const ReplicationServerStatistics = z.strictObject({
   stallCause: StallCause.nullable(),
   stallDetail: Sentence.nullable().default(null),
   /** Facts that this server has seen, for the initiation steps. */
-  steps: z.strictObject({ stagingDisks: z.boolean(), connected: z.boolean(), dataTransfer: z.boolean() }),
+  steps: z.object({ stagingDisks: z.boolean(), connected: z.boolean(), dataTransfer: z.boolean() }),
   residentBytes: Count,
   cpuSeconds: z.number().nonnegative(),
   refusals: z.array(Refusal).max(MAXIMUM_REFUSALS).default([]),
@@ -140,18 +142,18 @@ export const ReplicationServerStatistics = z.strictObject({
   bandwidthLimitBitsPerSecond: Count.nullish(),
 });
 export type ReplicationServerStatistics = z.input<typeof ReplicationServerStatistics>;
-export const ReplicationServerStatisticsBatch = z.strictObject({
+export const ReplicationServerStatisticsBatch = z.object({
   batch: z.array(ReplicationServerStatistics).min(1).max(MAXIMUM_STATISTICS_BATCH),
 });
 
 /** `complete`: these are all that there are; the manager's list becomes them. */
-export const PointsReport = z.strictObject({
+export const PointsReport = z.object({
   complete: z.boolean(),
   points: z.array(PointReport).max(MAXIMUM_POINTS_PER_REPORT),
 });
 export type PointsReport = z.input<typeof PointsReport>;
 
-export const TaskResult = z.strictObject({
+export const TaskResult = z.object({
   state: z.enum(['succeeded', 'failed']),
   code: z.string().max(64).optional(),
   message: Sentence.optional(),

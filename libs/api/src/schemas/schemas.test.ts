@@ -27,10 +27,18 @@ const point = {
   disks: [{ diskId: 'a', device: '/dev/a', sizeBytes: 1, sha256: null }],
 };
 
-test('a request with a field that is not known is refused', () => {
+test('a request of an operator with a field that is not known is refused', () => {
   expect(CreatePointRequest.safeParse({ consistency: 'crash', force: true }).success).toBe(false);
-  expect(PointsReport.safeParse({ complete: true, points: [{ ...point, extra: 1 }] }).success).toBe(false);
-  expect(PointsReport.safeParse({ complete: true, points: [point] }).success).toBe(true);
+});
+
+test('of what a newer agent or replication server reports, the rest is taken', () => {
+  const points = [point];
+  expect(PointsReport.parse({ complete: true, points: [{ ...point, extra: 1 }], extra: 1 })).toEqual(
+    PointsReport.parse({ complete: true, points }),
+  );
+  const record = { at: '2026-11-23T21:00:00Z', level: 'info', message: 'm' };
+  expect(LogBatch.parse({ batch: [{ ...record, extra: 1 }] })).toEqual({ batch: [record] });
+  expect(CommandsQuery.parse({ extra: '1' })).toEqual(CommandsQuery.parse({}));
 });
 
 test('a point must have at least one disk, and sequences begin at 1', () => {

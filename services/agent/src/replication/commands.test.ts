@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { CommandsAnswer } from '@lms/api';
 import type { AgentCommand, CheckReport } from '@lms/api';
 import type { PointOutcome, PointRequest } from '../core/index.ts';
 import { executeCommand } from './commands.ts';
@@ -68,6 +69,15 @@ test('pause, resume and rescan reach the core', async () => {
   const world = target(made);
   for (const kind of ['pause', 'resume', 'rescan'] as const) await executeCommand({ ...command, kind }, world);
   expect(world.calls).toEqual(['pause', 'resume', 'rescan']);
+});
+
+test('a command of which only a newer manager knows is refused, and its manager told so', async () => {
+  const { commands } = CommandsAnswer.parse({ commands: [{ ...command, id: 'aaaa-aaaa', kind: 'defragment' }] });
+  const world = target(made);
+  for (const one of commands) {
+    expect(await executeCommand(one, world)).toMatchObject({ state: 'failed', code: 'UNSUPPORTED' });
+  }
+  expect([commands.length, world.calls]).toEqual([1, []]);
 });
 
 test('a check that was carried out has succeeded with its report, whatever that found; one that could not be has failed', async () => {

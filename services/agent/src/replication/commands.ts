@@ -31,6 +31,8 @@ export async function executeCommand(
       return createPoint(command, target);
     case 'check':
       return check(command, target);
+    case 'unknown':
+      return { state: 'failed', code: 'UNSUPPORTED', message: 'this agent does not know the command: upgrade it' };
   }
 }
 

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AssignmentsAnswer } from '@lms/api';
 import type { ReplicationTask, TaskResult } from '@lms/api';
 import { BLOCK_SIZE_BYTES, createDigester } from '@lms/block-stream';
 import { LmsError } from '@lms/errors';
@@ -212,6 +213,23 @@ test('deleting a point that is gone already is done; the newest is refused with 
   tasks.update([task('delete', 'b')]);
   await tasks.idle();
   expect(results.get('b')).toEqual({ state: 'failed', code: 'FAILED_PRECONDITION', message: 'it is the newest' });
+});
+
+test('a task of which only a newer manager knows is refused, and the others are done', async () => {
+  store.deletePoint = () => Promise.resolve();
+  const machineId = `m-${'0'.repeat(20)}`;
+  const { tasks: listed } = AssignmentsAnswer.parse({
+    revision: '1.1',
+    machines: [],
+    tasks: [
+      { ...task('delete', 'aaaaaaaa'), machineId, kind: 'defragment' },
+      { ...task('delete', 'bbbbbbbb'), machineId },
+    ],
+  });
+  tasks.update(listed);
+  await tasks.idle();
+  expect(results.get('aaaaaaaa')).toMatchObject({ state: 'failed', code: 'UNSUPPORTED' });
+  expect(results.get('bbbbbbbb')).toEqual({ state: 'succeeded' });
 });
 
 test('verifies run one after another, and a stop ends the one under way without a result', async () => {

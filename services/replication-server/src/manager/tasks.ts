@@ -20,6 +20,7 @@ const MAXIMUM_AT_ONCE: Readonly<Record<ReplicationTask['kind'], number>> = {
   delete: 1,
   pin: 1,
   unpin: 1,
+  unknown: 1,
 };
 
 export interface TasksOptions {
@@ -44,6 +45,7 @@ export class Tasks {
     delete: 0,
     pin: 0,
     unpin: 0,
+    unknown: 0,
   };
 
   constructor(options: TasksOptions) {
@@ -115,6 +117,8 @@ export class Tasks {
         return {};
       case 'export':
         return this.#export(store, task);
+      case 'unknown':
+        throw new LmsError('UNSUPPORTED', 'this replication server does not know the task: upgrade it');
     }
   }
 
