@@ -3,6 +3,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { readPackageIndex } from '@lms/agent-package';
 import { Cleanup } from '../../harness/cleanup.ts';
 import { requireCommand } from '../../harness/command.ts';
 import type { Manager } from '../../harness/manager.ts';
@@ -26,7 +27,9 @@ beforeAll(async () => {
   await letThrough(world, ...managerRules(world));
   packages = join(world.folder, 'packages');
   mkdirSync(packages);
-  for (const name of readdirSync(TOOLS)) copyFileSync(join(TOOLS, name), join(packages, name));
+  // Those that are finished: others may be made at this moment.
+  for (const name of ['index.json', ...(await readPackageIndex(TOOLS)).map((one) => one.name)])
+    copyFileSync(join(TOOLS, name), join(packages, name));
   manager = await startManager(world, { LMS_AGENT_PACKAGES: packages });
   machine = await createMachine(world, 'wget');
   before = await machine.files();

@@ -10,7 +10,7 @@ import {
   type PendingBlockStreamChange,
 } from '@lms/api';
 import { LmsError, toLmsError } from '@lms/errors';
-import type { UpdateSettingsRequest } from '@lms/proto';
+import type { Machine, UpdateSettingsRequest } from '@lms/proto';
 import { z } from 'zod';
 import { answers } from '../http/answers.ts';
 import type { Application } from '../http/application.ts';
@@ -38,10 +38,14 @@ const IfMatch = z.object({
 export function addSettingsRoutes(application: Application, { clients, logger }: RouteContext): void {
   const { registry, staging } = clients;
 
-  /** The settings are shown without it rather than not at all; but then nobody may take it for done. */
-  async function findPendingChange(machineId: string): Promise<PendingBlockStreamChange | null> {
+  /**
+   * Of the settings that are shown: the staging-controller hears of a change a moment later than the registry. They are shown
+   * without it rather than not at all; but then nobody may take it for done.
+   */
+  async function findPendingChange({ machineId, settings }: Machine): Promise<PendingBlockStreamChange | null> {
     try {
-      return pendingChange((await staging.getBlockStreamWays({ machineId, settings: undefined })).pending);
+      const { pending } = await staging.getBlockStreamWays({ machineId, settings: settings?.blockStream });
+      return pendingChange(pending);
     } catch (thrown) {
       const error = toLmsError(thrown);
       logger.warn({ code: error.code, machineId }, `which addresses its agent is told is not known: ${error.message}`);
@@ -91,7 +95,7 @@ export function addSettingsRoutes(application: Application, { clients, logger }:
     async ({ params }, reply) => {
       const { machine } = await registry.getMachine({ idOrName: params.idOrName });
       if (machine === undefined) throw new LmsError('INTERNAL', 'the registry sent no machine');
-      const settings = machineSettings(machine, await findPendingChange(machine.machineId));
+      const settings = machineSettings(machine, await findPendingChange(machine));
       reply.header('etag', `"${settings.revision}"`);
       return settings;
     },
@@ -122,7 +126,7 @@ export function addSettingsRoutes(application: Application, { clients, logger }:
         }),
       );
       if (machine === undefined) throw new LmsError('INTERNAL', 'the registry sent no machine');
-      const settings = machineSettings(machine, await findPendingChange(machine.machineId));
+      const settings = machineSettings(machine, await findPendingChange(machine));
       reply.header('etag', `"${settings.revision}"`);
       return settings;
     },
