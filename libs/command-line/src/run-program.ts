@@ -17,6 +17,8 @@ export interface Interruption {
   stopOnSignal(): void;
 }
 
+/** What a command that has stopped in order may still need: to write what it printed, to send its last telemetry. */
+const LEFT_OVERS_MILLISECONDS = 5_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export async function runProgram(
@@ -54,6 +56,8 @@ export async function runProgram(
   if (received !== null && endsBySignal) endBySignal(received, onSignal);
   // Not process.exit: what is still being written to a pipe would be cut off.
   process.exitCode = exitCode;
+  // But what was told to stop does not stay because of something that it forgot. Unref: this alone keeps no process.
+  if (received !== null) setTimeout(() => process.exit(), LEFT_OVERS_MILLISECONDS).unref();
   for (const name of SIGNALS) process.off(name, onSignal);
 }
 

@@ -9,10 +9,8 @@ const BODY_TIMEOUT_MILLISECONDS = 60_000;
 
 /** fastify itself stops both lengths at the route's limit, so a small body that grows without end is cut off there. */
 export function decodeBody(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): RequestPayload {
-  const timer = setTimeout(() => request.raw.destroy(), BODY_TIMEOUT_MILLISECONDS);
-  payload.once('end', () => clearTimeout(timer));
-  // Also when the body was refused before its end: the connection may serve the next request by then.
-  reply.raw.once('close', () => clearTimeout(timer));
+  // Whoever is gone by now (who calls is found out before) closes no more.
+  if (!reply.raw.closed) limitTime(request, reply, payload);
   const encoding = request.headers['content-encoding'];
   if (encoding === undefined || encoding === 'identity') return payload;
   const decoder = encoding === 'zstd' ? createZstdDecompress() : encoding === 'gzip' ? createGunzip() : null;
@@ -31,4 +29,13 @@ export function decodeBody(request: FastifyRequest, reply: FastifyReply, payload
   reply.raw.once('close', () => decoder.destroy());
   payload.pipe(decoder);
   return decoded;
+}
+
+function limitTime(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): void {
+  const timer = setTimeout(() => request.raw.destroy(), BODY_TIMEOUT_MILLISECONDS);
+  // The connection keeps the process alive; this must not when the connection is gone.
+  timer.unref();
+  payload.once('end', () => clearTimeout(timer));
+  // Also when the body was refused before its end: the connection may serve the next request by then.
+  reply.raw.once('close', () => clearTimeout(timer));
 }
