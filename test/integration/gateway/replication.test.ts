@@ -216,6 +216,10 @@ test('settings are changed under the condition that they are still those that we
   const headers = { 'if-match': String(read.headers['etag']) };
   const first = await gateway.send('PATCH', path, { token, headers, body: { pointIntervalSeconds: 30 } });
   expect(first).toMatchObject({ status: 200, body: { pointIntervalSeconds: 30, freezing: true } });
+  // What is pending is asked of the settings that are answered: staging-controller may not have heard of them yet.
+  const blockStream = { use: 'private', private: { host: '10.1.2.3', port: 1500 } };
+  expect(await gateway.send('PATCH', path, { token, body: { blockStream } })).toMatchObject({ body: { blockStream } });
+  expect(gateway.staging.askedWaysOf).toMatchObject({ private: { host: '10.1.2.3', port: 1500 } });
   const second = await gateway.send('PATCH', path, { token, headers, body: { pointIntervalSeconds: 40 } });
   expect(second.status).toBe(412);
   const wrong = await gateway.send('PATCH', path, { token, body: { pointIntervalSeconds: 0 } });

@@ -6,6 +6,7 @@ import {
   StagingService,
   StepState,
   type BlockStreamEndpoint,
+  type BlockStreamSettings,
   type MachineNetwork,
   type PendingBlockStreamChange,
   type StagingObject,
@@ -22,6 +23,8 @@ export class StagingDouble implements AsyncDisposable {
   alternatives: BlockStreamEndpoint[] = [];
   /** Of every machine. */
   pendingChange: PendingBlockStreamChange | undefined;
+  /** Settings of which it was asked last what is pending; undefined: those that it knows. */
+  askedWaysOf: BlockStreamSettings | undefined;
   /** Machines with addresses of their own. */
   networks: MachineNetwork[] = [];
   /** What there is, by machine, kind and name. */
@@ -57,7 +60,10 @@ export class StagingDouble implements AsyncDisposable {
         formerAddresses: [],
         endpoints: [],
       }),
-      getBlockStreamWays: async () => ({ named: [], wanted: [], withdrawn: [], pending: this.pendingChange }),
+      getBlockStreamWays: async ({ settings }) => {
+        this.askedWaysOf = settings;
+        return { named: [], wanted: [], withdrawn: [], pending: this.pendingChange };
+      },
       describeNetwork: async () => ({
         place: StagingPlace.KUBERNETES,
         addresses: [{ kind: AddressKind.PUBLIC, host: '198.51.100.9', port: 1500 }],
