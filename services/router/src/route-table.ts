@@ -5,7 +5,6 @@
  * HAProxy. A route that is not accepted is left out, which refuses its machine and no other.
  */
 import { isIP } from 'node:net';
-
 import { blockStreamServerName } from '@lms/identity';
 import type { Route, WatchRoutesResponse } from '@lms/proto';
 

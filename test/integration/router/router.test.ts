@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-
 import { blockStreamServerName } from '@lms/identity';
 import { until } from '../harness/until.ts';
 import { isAlive, type ReplicationServerEnd } from './block-stream-ends.ts';

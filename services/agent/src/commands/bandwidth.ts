@@ -1,7 +1,6 @@
 import { UNLIMITED } from '@lms/api';
 import { limitAt } from '@lms/bandwidth';
 import { DEFAULT_HEADROOM, assess } from '@lms/bandwidth-model';
-
 import { CommandError, createProgress, withExit } from '@lms/command-line';
 import type { HostAndPort, Result } from '@lms/command-line';
 import { blockStreamServerName } from '@lms/identity';

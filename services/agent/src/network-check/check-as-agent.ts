@@ -1,6 +1,5 @@
 /** A check with what an enrolled agent has: its certificate, its manager's CA, and the addresses that it was told. */
 import type { BlockStreamAddress, CheckAddress, CheckReport, CheckTarget } from '@lms/api';
-
 import { LmsError } from '@lms/errors';
 import { blockStreamServerName, makeAssertion } from '@lms/identity';
 import { checkBlockStream, checkManager } from '@lms/network-check';
