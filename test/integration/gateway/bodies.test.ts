@@ -32,8 +32,13 @@ test('a body that is no JSON, empty, of another type or not of the schema is ref
   expect((await sendLogs('<xml/>', { 'content-type': 'text/xml' })).status).toBe(400);
   const wrong = await sendLogs(JSON.stringify({ batch: [record, { ...record, level: 'loud' }] }));
   expect(wrong).toMatchObject({ status: 400, body: { field: 'batch[1].level', title: expect.any(String) } });
-  const unknown = await sendLogs(JSON.stringify({ batch: [record], more: true }));
-  expect(unknown).toMatchObject({ status: 400, body: { code: 'INVALID_ARGUMENT' } });
+});
+
+test('a field that is not known is taken of an agent, which may be newer, and refused of an operator', async () => {
+  expect((await sendLogs(JSON.stringify({ batch: [record], more: true }))).status).toBe(200);
+  const body = { pointIntervalSeconds: 30, more: true };
+  const asked = await gateway.send('PATCH', '/v1/settings', { token: gateway.apiToken, body });
+  expect(asked).toMatchObject({ status: 400, body: { code: 'INVALID_ARGUMENT' } });
 });
 
 test('a batch may come compressed by zstd or gzip, and by nothing else', async () => {
