@@ -192,7 +192,10 @@ async function watchLag(story: Story, manager: Manager): Promise<readonly number
       const machine = await askMachine(story, manager);
       if (machine.lagSeconds !== null) samples.push(machine.lagSeconds);
       const lag = machine.lagSeconds === null ? 'unknown' : `${machine.lagSeconds.toFixed(1)} s`;
-      narrator.progress(`${machine.replicationState}: lag ${lag}, backlog ${mebibytes(machine.backlogBytes ?? 0)}`);
+      const detail = machine.detail === null ? '' : `, ${machine.detail}`;
+      narrator.progress(
+        `${machine.replicationState}: lag ${lag}, backlog ${mebibytes(machine.backlogBytes ?? 0)}${detail}`,
+      );
       return samples.length >= (stage?.lagSamples ?? LAG_SAMPLES);
     },
     { timeoutMilliseconds: 60_000, pollMilliseconds: 500, signal },

@@ -111,6 +111,7 @@ class WillingServer implements FrameConnection {
 class OneFileSystem implements Freezer {
   mounts = 0;
   frozen = false;
+  freezes = 0;
   onThaw: () => void = () => undefined;
 
   countMounts(): Promise<number> {
@@ -121,6 +122,7 @@ class OneFileSystem implements Freezer {
   }
   freeze(): Promise<readonly string[]> {
     this.frozen = true;
+    this.freezes++;
     return Promise.resolve([]);
   }
   thaw(): Promise<{ pauseMicroseconds: number; intact: boolean }> {
@@ -135,10 +137,11 @@ async function setUp(read: SourceDisk['read']) {
   const clock = new QuickClock();
   const files = new Map<string, Uint8Array>();
   const sizeBytes = DISK_BLOCKS * BLOCK_SIZE_BYTES;
+  const load = { writesInFlight: () => 0 };
   const disk: SourceDisk = {
     ...{ diskId: 'disk', device: '/dev/sda', sizeBytes, deviceNumber: DISK_NUMBER, generation: 'one', read },
     inspect: () => ({ present: true, sizeBytes, generation: 'one' }),
-    writesInFlight: () => 0,
+    writesInFlight: () => load.writesInFlight(),
   };
   const phase = { traceparent: '', phase: () => undefined, end: () => undefined };
   const observer = { log: () => undefined, beginPoint: () => phase, frozen: () => undefined };
@@ -172,7 +175,13 @@ async function setUp(read: SourceDisk['read']) {
   const freezer = new OneFileSystem();
   const points = new PointMaker({ ...parts, tracking, freezer, pool, settings: () => DEFAULT_SETTINGS });
   return {
-    ...{ trace, session, points, freezer, server, stop },
+    ...{ clock, load, trace, session, points, freezer, server, stop },
+    /** How many freezes there have been by the end of the attempt. */
+    attemptAfter: async (milliseconds: number): Promise<number> => {
+      clock.nowMilliseconds += milliseconds;
+      await points.attempt(session, () => Promise.resolve(), stop.signal);
+      return freezer.freezes;
+    },
     /** What a process would find that is started now. */
     savedCheckpoint: () => {
       const restored = new SavedMap(memory, 'boot').restore([disk]);
@@ -249,6 +258,61 @@ test('R17: what a frozen window reads is sent after the thaw, so that no limit o
     expect(reads).toEqual([true]);
     expect(sentWhileFrozen).toBe(false);
     expect(server.sent).toEqual(['hello', 'write', 'checkpoint']);
+  } finally {
+    await end();
+  }
+});
+
+test('a freeze that failed is tried again after a rest, and not only when the interval is over', async () => {
+  const { attemptAfter, load, points, freezer, end } = await setUp(() => Promise.resolve());
+  try {
+    freezer.mounts = 1;
+    load.writesInFlight = () => 1;
+    expect(await attemptAfter(0)).toBe(1);
+    expect(await attemptAfter(4_000)).toBe(1);
+    load.writesInFlight = () => (freezer.frozen ? 0 : 1);
+    expect(await attemptAfter(2_000)).toBe(2);
+    expect(points.lastPoint?.consistency).toBe('filesystem');
+    expect(await attemptAfter(30_000)).toBe(2);
+    expect(await attemptAfter(31_000)).toBe(3);
+  } finally {
+    await end();
+  }
+});
+
+test('after a second failure in a row nobody freezes until the interval is over, and after a third not at all', async () => {
+  const { attemptAfter, load, points, freezer, end } = await setUp(() => Promise.resolve());
+  try {
+    freezer.mounts = 1;
+    load.writesInFlight = () => 1;
+    expect(await attemptAfter(0)).toBe(1);
+    expect(await attemptAfter(6_000)).toBe(2);
+    expect(await attemptAfter(30_000)).toBe(2);
+    expect(points.freezing).toBe('on');
+    expect(await attemptAfter(31_000)).toBe(3);
+    expect(points.freezing).toBe('off-after-failures');
+    expect(await attemptAfter(120_000)).toBe(3);
+  } finally {
+    await end();
+  }
+});
+
+test('whoever asks for a point waits for the rest after a failed freeze, so that one bad moment does not switch freezing off', async () => {
+  const { clock, load, session, points, freezer, stop, end } = await setUp(() => Promise.resolve());
+  try {
+    freezer.mounts = 1;
+    load.writesInFlight = () => 1;
+    const parameters = { requestId: 'request', timeoutMilliseconds: 60_000, traceparent: '' };
+    const outcome = points.request({ ...parameters, consistency: 'filesystem' });
+    await points.attempt(session, () => Promise.resolve(), stop.signal);
+    clock.nowMilliseconds += 1_000;
+    expect(points.due()).toBe(false);
+    load.writesInFlight = () => 0;
+    clock.nowMilliseconds += 5_000;
+    expect(points.due()).toBe(true);
+    await points.attempt(session, () => Promise.resolve(), stop.signal);
+    expect(await outcome).toEqual({ state: 'succeeded', sequence: 1, consistency: 'filesystem' });
+    expect(freezer.freezes).toBe(2);
   } finally {
     await end();
   }

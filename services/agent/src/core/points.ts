@@ -4,7 +4,8 @@
  * Situation: the machine is seldom still, and a freeze costs its writers a pause. Mechanism: every `pointIntervalSeconds`
  * (or at once when somebody asks) copy until little is dirty, try the quiet window, and where that fails and a freeze is
  * due, flush, copy again, freeze. An attempt counts only for requests that were there when it began.
- * Special cases: `filesystem` asked while something is mounted goes to the freeze at once; three failed freezes in a row
+ * Special cases: `filesystem` asked while something is mounted goes to the freeze at once; a freeze that failed is tried
+ * again after a rest, asked for or not, then at the interval; three failed freezes in a row
  * switch freezing off until the agent is told otherwise; a checkpoint that was sent before the connection broke is
  * settled by the next hello's answer (R18).
  * Failure: a void attempt costs nothing but its time; requests fail when their time is over, naming the busy disk.
@@ -37,6 +38,8 @@ const COPY_ROUNDS = 8;
 const FREEZE_FAILURES_UNTIL_OFF = 3;
 /** Between attempts while somebody waits. */
 const RETRY_MILLISECONDS = 100;
+/** What made a freeze fail, such as a busy processor, is seldom over at once; and each try may cost the writers a pause. */
+const REST_AFTER_FAILED_FREEZE_MILLISECONDS = 5_000;
 
 export interface PointParts extends Omit<WindowParts, 'tracker' | 'disks'> {
   readonly tracking: Tracking;
@@ -70,6 +73,7 @@ export class PointMaker {
   } | null = null;
   #attemptedAtMilliseconds: number | null = null;
   #frozenAtMilliseconds: number | null = null;
+  #freezeFailedAtMilliseconds = -Infinity;
   #lastVoid: VoidWindow | null = null;
   #lastPoint: MadePoint | null = null;
   /** Since when attempts have failed without one that succeeded; null when the last succeeded or none was made. */
@@ -105,6 +109,7 @@ export class PointMaker {
   /** Freezing was switched on again by somebody: earlier failures count no more. */
   forgetFreezeFailures(): void {
     this.#parts.tracking.state.freezeFailures = 0;
+    this.#freezeFailedAtMilliseconds = -Infinity;
   }
 
   /** Resolves when the point is durable at the server, or can't be had; never rejects. */
@@ -142,7 +147,7 @@ export class PointMaker {
   due(): boolean {
     const now = this.#parts.clock.monotonicMilliseconds();
     const since = this.#attemptedAtMilliseconds === null ? Infinity : now - this.#attemptedAtMilliseconds;
-    if (this.#requests.length > 0) return since >= RETRY_MILLISECONDS;
+    if (this.#requests.length > 0) return since >= RETRY_MILLISECONDS && !this.#restsAfterFailedFreeze();
     return since >= this.#parts.settings().pointIntervalSeconds * 1000;
   }
 
@@ -244,6 +249,11 @@ export class PointMaker {
     }
     if (attempt.pauseMicroseconds > 0) counters.lastPauseMicroseconds = attempt.pauseMicroseconds;
     tracking.state.freezeFailures = attempt.proven ? 0 : tracking.state.freezeFailures + 1;
+    if (!attempt.proven) {
+      this.#freezeFailedAtMilliseconds = clock.monotonicMilliseconds();
+      const pauseMilliseconds = Math.round(attempt.pauseMicroseconds / 1000);
+      observer.log('warn', `a freeze of ${pauseMilliseconds} ms made no point in time: ${attempt.reason}`);
+    }
     if (this.freezing === 'off-after-failures') {
       observer.log('warn', `freezing is off after ${FREEZE_FAILURES_UNTIL_OFF} failures in a row`);
     }
@@ -303,10 +313,17 @@ export class PointMaker {
   }
 
   #mayFreeze(mounts: number, asked: boolean): boolean {
-    if (mounts === 0 || this.freezing !== 'on') return false;
-    if (asked || this.#frozenAtMilliseconds === null) return true;
+    if (mounts === 0 || this.freezing !== 'on' || this.#restsAfterFailedFreeze()) return false;
+    // One failure is tried again before the interval is over: until then a busy machine might have no point at all.
+    if (asked || this.#frozenAtMilliseconds === null || this.#parts.tracking.state.freezeFailures === 1) return true;
     const since = this.#parts.clock.monotonicMilliseconds() - this.#frozenAtMilliseconds;
     return since >= this.#parts.settings().freezeIntervalSeconds * 1000;
+  }
+
+  #restsAfterFailedFreeze(): boolean {
+    if (this.freezing !== 'on') return false;
+    const since = this.#parts.clock.monotonicMilliseconds() - this.#freezeFailedAtMilliseconds;
+    return since < REST_AFTER_FAILED_FREEZE_MILLISECONDS;
   }
 
   #refuseFilesystem(why: string): void {
