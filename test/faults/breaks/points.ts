@@ -12,7 +12,7 @@ export const POINT_BREAKS: readonly Break[] = [
     from: `await tracker.proveDrain(signal);
     writer = tracker.writerSince(opened) ?? mostDirty(parts.disks);`,
     to: 'writer = tracker.writerSince(opened) ?? mostDirty(parts.disks);',
-    by: { seed: 140 },
+    by: { seed: 120 },
   },
   {
     rule: 'R16',
@@ -20,7 +20,7 @@ export const POINT_BREAKS: readonly Break[] = [
     file: `${AGENT}/window.ts`,
     from: 'writer = tracker.writerSince(opened) ?? mostDirty(parts.disks);',
     to: 'writer = null;',
-    by: { seed: 41 },
+    by: { seed: 89 },
   },
   {
     rule: 'R16',
@@ -36,7 +36,7 @@ export const POINT_BREAKS: readonly Break[] = [
     file: `${AGENT}/window.ts`,
     from: "consistency: unfrozenMounts.length === 0 ? 'filesystem' : 'crash'",
     to: "consistency: unfrozenMounts.length >= 0 ? 'filesystem' : 'crash'",
-    by: { seed: 18 },
+    by: { seed: 57 },
   },
   {
     rule: 'R16',
@@ -52,7 +52,7 @@ export const POINT_BREAKS: readonly Break[] = [
     file: `${AGENT}/disk-map.ts`,
     from: 'this.dirty.addMap(blocks);',
     to: '',
-    by: { seed: 30 },
+    by: { seed: 4 },
   },
   {
     rule: 'R18',
@@ -76,7 +76,7 @@ export const POINT_BREAKS: readonly Break[] = [
     file: `${SERVER}/store/replica/disk-replica.ts`,
     from: "await this.#image.sync('replica.image');",
     to: '',
-    by: { seed: 92 },
+    by: { seed: 4 },
   },
   {
     rule: 'R18',

@@ -20,7 +20,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/operation.ts`,
     from: "if (operation === 'read' || operation === 'flush') return true;",
     to: "if (operation === 'read' || operation === 'flush' || operation === 'other') return true;",
-    by: { seed: 3 },
+    by: { seed: 1 },
   },
   {
     rule: 'R2',
@@ -76,7 +76,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'if (now.droppedEvents !== before.droppedEvents)',
     to: 'if (now.droppedEvents < before.droppedEvents)',
-    by: { seed: 39 },
+    by: { seed: 20 },
   },
   {
     rule: 'R4',
@@ -124,7 +124,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'if (this.#trace.processors.every((processor) => (this.#seenMarker.get(processor) ?? 0) >= marker)) {',
     to: 'if (this.#trace.processors.length > 0) {',
-    by: { seed: 18 },
+    by: { seed: 36 },
   },
   {
     rule: 'R5',
@@ -132,7 +132,7 @@ export const TRACKING_BREAKS: readonly Break[] = [
     file: `${CORE}/change-tracker.ts`,
     from: 'this.#trace.processors.every((processor)',
     to: 'this.#trace.processors.some((processor)',
-    by: { seed: 42 },
+    by: { seed: 66 },
   },
   {
     rule: 'R5',

@@ -84,8 +84,12 @@ class ManualClock implements Clock {
   monotonicMilliseconds(): number {
     return this.nowMilliseconds;
   }
+  sleeps = 0;
+  onSleep: () => void = () => undefined;
   sleep(milliseconds: number): Promise<void> {
     this.nowMilliseconds += milliseconds;
+    this.sleeps++;
+    this.onSleep();
     return Promise.resolve();
   }
 }
@@ -166,6 +170,42 @@ test('R3: a discard that was queued before tracing began has everything compared
   trace.record(1, 'complete', 0, 256, 'discard');
   await tracker.proveDrain(never);
   expect(comparisons).toHaveLength(1);
+});
+
+test('R3: whether the start met a trim is found out before a window, at an instant without a request in flight', async () => {
+  const { trace, tracker, facts, clock, comparisons } = setUp();
+  trace.record(1, 'complete', 0, 256, 'discard');
+  facts.inFlight = 1;
+  clock.onSleep = () => {
+    if (clock.sleeps === 3) facts.inFlight = 0;
+  };
+  await tracker.settleStart(never);
+  expect(comparisons).toEqual(['/dev/sda was trimmed while tracing began']);
+  await tracker.settleStart(never);
+  expect(clock.sleeps).toBe(3);
+});
+
+test('a disk that is never without a request in flight, or a drain that cannot be proven, does not hold the window back', async () => {
+  const { trace, tracker, facts, clock } = setUp();
+  facts.inFlight = 1;
+  await tracker.settleStart(never);
+  const patience = clock.sleeps;
+  expect(patience).toBeGreaterThan(1);
+  facts.inFlight = 0;
+  trace.silentProcessor = 1;
+  await tracker.settleStart(never);
+  expect(clock.sleeps).toBeGreaterThan(patience);
+  trace.changed = 'an event was switched off';
+  trace.silentProcessor = null;
+  await expect(tracker.settleStart(never)).rejects.toMatchObject({ code: 'DATA_LOSS' });
+});
+
+test('R3: no window may open in the first second of tracing', () => {
+  const { tracker, clock } = setUp();
+  clock.nowMilliseconds -= 1500;
+  expect(tracker.mayOpenWindow).toBe(false);
+  clock.nowMilliseconds += 500;
+  expect(tracker.mayOpenWindow).toBe(true);
 });
 
 test.each(['overrun', 'commitOverrun', 'droppedEvents'] as const)('R4: growth of %s is a loss', (figure) => {

@@ -11,7 +11,7 @@
  * Failure: whatever may have cost an event is a loss (R4). A loss is kept, never cleared: whoever sees it compares
  * everything again and starts a new tracker.
  */
-import { LmsError } from '@lms/errors';
+import { LmsError, toLmsError } from '@lms/errors';
 import type { DeviceNumber } from '@lms/block-stream';
 import type { DiskMap } from './disk-map.ts';
 import { EarlierDiscards } from './earlier-discards.ts';
@@ -24,6 +24,9 @@ const MARKER_TIMEOUT_MILLISECONDS = 1000;
 /** A ring that is being written to may hide a committed marker for an instant. */
 const DRAIN_ATTEMPTS = 200;
 const DRAIN_PAUSE_MILLISECONDS = 1;
+/** How often the disks are asked for an instant without a request in flight, before a window. */
+const STILL_INSTANT_ATTEMPTS = 20;
+const STILL_INSTANT_PAUSE_MILLISECONDS = 2;
 /** The canary must show up within this many polls. */
 const CANARY_ATTEMPTS = 500;
 
@@ -210,6 +213,29 @@ export class ChangeTracker implements TraceVisitor {
       await this.#clock.sleep(DRAIN_PAUSE_MILLISECONDS, signal);
     }
     throw new LmsError('DEADLINE_EXCEEDED', `marker ${marker} did not come through every processor's trace ring`);
+  }
+
+  /** False in the first second of tracing: no window could open (R3). */
+  get mayOpenWindow(): boolean {
+    const now = this.#clock.monotonicMilliseconds();
+    return this.#disks.every(({ earlierDiscards }) => !earlierDiscards.mustWait(now));
+  }
+
+  /**
+   * Looks for an instant that shows that what was queued before tracing is gone, once. That may make everything suspect,
+   * which would void a window, and a freeze with it. Gives up where a disk is never without a request in flight, which only
+   * a freeze can change, and where no drain can be proven now.
+   */
+  async settleStart(signal: AbortSignal): Promise<void> {
+    const settled = (): boolean => this.#disks.every(({ earlierDiscards }) => earlierDiscards.gone);
+    try {
+      for (let attempt = 0; attempt < STILL_INSTANT_ATTEMPTS && !settled(); attempt++) {
+        await this.proveDrain(signal);
+        if (!settled()) await this.#clock.sleep(STILL_INSTANT_PAUSE_MILLISECONDS, signal);
+      }
+    } catch (error) {
+      if (toLmsError(error).code !== 'DEADLINE_EXCEEDED') throw error;
+    }
   }
 
   requireTracking(): void {

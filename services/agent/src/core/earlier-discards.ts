@@ -22,6 +22,11 @@ export class EarlierDiscards {
     return this.#state === 'gone';
   }
 
+  /** True in the first second, when no drain can show that they are gone. */
+  mustWait(nowMilliseconds: number): boolean {
+    return !this.gone && nowMilliseconds < this.#settledFromMilliseconds;
+  }
+
   /** A request that may hide ranges completed. */
   completed(): void {
     if (this.#state === 'possible') this.#state = 'seen';

@@ -323,7 +323,8 @@ export class PointMaker {
   #restsAfterFailedFreeze(): boolean {
     if (this.freezing !== 'on') return false;
     const since = this.#parts.clock.monotonicMilliseconds() - this.#freezeFailedAtMilliseconds;
-    return since < REST_AFTER_FAILED_FREEZE_MILLISECONDS;
+    const rest = Math.min(REST_AFTER_FAILED_FREEZE_MILLISECONDS, this.#parts.settings().freezeIntervalSeconds * 1000);
+    return since < rest;
   }
 
   #refuseFilesystem(why: string): void {

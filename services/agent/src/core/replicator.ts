@@ -248,13 +248,19 @@ export class Replicator {
 
   #mayAttempt(): boolean {
     if (this.#tracking.unusable !== null || this.#tracking.state.initialSync.size > 0) return false;
-    const suspects = this.#tracking.disks.some(({ map }) => map.suspect.count > 0);
-    return !suspects && this.#dirtyBlocks() <= BACKLOG_BLOCKS && this.#points.due();
+    return (
+      !this.#anySuspect() &&
+      this.#dirtyBlocks() <= BACKLOG_BLOCKS &&
+      this.#points.due() &&
+      this.#tracking.tracker.mayOpenWindow
+    );
   }
 
   async #attempt(session: Session): Promise<void> {
     this.#attempting = true;
     try {
+      await this.#tracking.tracker.settleStart(session.signal);
+      if (this.#anySuspect()) return;
       await this.#points.attempt(session, () => this.#sweepOnce(session), session.signal);
     } catch (error) {
       // Tracking that was lost meanwhile voids the attempt and not the session: what was sent is as good as before.
@@ -318,13 +324,17 @@ export class Replicator {
   }
 
   #endInitialSync(): void {
-    const { state, disks } = this.#tracking;
+    const { state } = this.#tracking;
     if (state.initialSync.size === 0) return;
     const dirty = this.#dirtyBlocks();
-    if (dirty > BACKLOG_BLOCKS || disks.some(({ map }) => map.suspect.count > 0)) return;
+    if (dirty > BACKLOG_BLOCKS || this.#anySuspect()) return;
     if (dirty > 0 && this.#sweep?.ended !== true) return;
     state.initialSync.clear();
     this.#tracking.save();
+  }
+
+  #anySuspect(): boolean {
+    return this.#tracking.disks.some(({ map }) => map.suspect.count > 0);
   }
 
   #dirtyBlocks(): number {
