@@ -18,8 +18,8 @@ export interface Break {
   readonly from: string;
   readonly to: string;
   /**
-   * The simulation, where it can see the rule at all, and not once in hundreds of histories; `seed` is the one that is tried first, and when it stays green, all
-   * seeds of `make test` are. Else a test file that must go red.
+   * The simulation, where it sees the rule in more than one history of hundreds; `seed` is the one that is tried first, and
+   * when it stays green, all seeds of `make test` are. Else a test file that must go red.
    */
   readonly by: { readonly seed: number } | { readonly test: string };
 }

@@ -78,14 +78,15 @@ class MemoryTrace implements TraceInstance {
 
 class ManualClock implements Clock {
   nowMilliseconds = 10_000;
+  sleeps = 0;
+  onSleep: () => void = () => undefined;
+
   wallMicroseconds(): number {
     return this.nowMilliseconds * 1000;
   }
   monotonicMilliseconds(): number {
     return this.nowMilliseconds;
   }
-  sleeps = 0;
-  onSleep: () => void = () => undefined;
   sleep(milliseconds: number): Promise<void> {
     this.nowMilliseconds += milliseconds;
     this.sleeps++;

@@ -24,7 +24,7 @@ export class EarlierDiscards {
 
   /** True in the first second, when no drain can show that they are gone. */
   mustWait(nowMilliseconds: number): boolean {
-    return !this.gone && nowMilliseconds < this.#settledFromMilliseconds;
+    return nowMilliseconds < this.#settledFromMilliseconds;
   }
 
   /** A request that may hide ranges completed. */
@@ -34,7 +34,7 @@ export class EarlierDiscards {
 
   /** After a proven drain; the figures are those of just before it. True, once, when everything must be compared again. */
   settle(writesInFlight: number, nowMilliseconds: number): boolean {
-    if (this.gone || writesInFlight !== 0 || nowMilliseconds < this.#settledFromMilliseconds) return false;
+    if (this.gone || writesInFlight !== 0 || this.mustWait(nowMilliseconds)) return false;
     const seen = this.#state === 'seen';
     this.#state = 'gone';
     return seen;

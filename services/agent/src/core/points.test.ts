@@ -196,6 +196,14 @@ async function setUp(read: SourceDisk['read']) {
   };
 }
 
+/** A file system is mounted, and the disk is never without a write in flight, frozen or not. */
+async function setUpBusy() {
+  const busy = await setUp(() => Promise.resolve());
+  busy.freezer.mounts = 1;
+  busy.load.writesInFlight = () => 1;
+  return busy;
+}
+
 test('R16: a chunk that was taken earlier and is still being read holds the window back', async () => {
   const events: string[] = [];
   const { trace, session, points, server, stop, end } = await setUp(async (_offset, target) => {
@@ -264,10 +272,8 @@ test('R17: what a frozen window reads is sent after the thaw, so that no limit o
 });
 
 test('a freeze that failed is tried again after a rest, and not only when the interval is over', async () => {
-  const { attemptAfter, load, points, freezer, end } = await setUp(() => Promise.resolve());
+  const { attemptAfter, load, points, freezer, end } = await setUpBusy();
   try {
-    freezer.mounts = 1;
-    load.writesInFlight = () => 1;
     expect(await attemptAfter(0)).toBe(1);
     expect(await attemptAfter(4_000)).toBe(1);
     load.writesInFlight = () => (freezer.frozen ? 0 : 1);
@@ -281,10 +287,8 @@ test('a freeze that failed is tried again after a rest, and not only when the in
 });
 
 test('after a second failure in a row nobody freezes until the interval is over, and after a third not at all', async () => {
-  const { attemptAfter, load, points, freezer, end } = await setUp(() => Promise.resolve());
+  const { attemptAfter, points, end } = await setUpBusy();
   try {
-    freezer.mounts = 1;
-    load.writesInFlight = () => 1;
     expect(await attemptAfter(0)).toBe(1);
     expect(await attemptAfter(6_000)).toBe(2);
     expect(await attemptAfter(30_000)).toBe(2);
@@ -298,10 +302,8 @@ test('after a second failure in a row nobody freezes until the interval is over,
 });
 
 test('whoever asks for a point waits for the rest after a failed freeze, so that one bad moment does not switch freezing off', async () => {
-  const { clock, load, session, points, freezer, stop, end } = await setUp(() => Promise.resolve());
+  const { clock, load, session, points, freezer, stop, end } = await setUpBusy();
   try {
-    freezer.mounts = 1;
-    load.writesInFlight = () => 1;
     const parameters = { requestId: 'request', timeoutMilliseconds: 60_000, traceparent: '' };
     const outcome = points.request({ ...parameters, consistency: 'filesystem' });
     await points.attempt(session, () => Promise.resolve(), stop.signal);
