@@ -4,6 +4,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cleanup } from './cleanup.ts';
 import { requireCommand, runCommand } from './command.ts';
+import { waitFor } from './condition.ts';
 
 export interface LoopDiskOptions {
   readonly folder: string;
@@ -61,8 +62,12 @@ export class LoopDisk {
     return folder;
   }
 
+  /** Waits while it is busy: an agent that freezes has it open for a moment. */
   async unmount(folder: string): Promise<void> {
-    await requireCommand('umount', [folder]);
+    await waitFor(`${folder} to be unmounted`, async () => {
+      await requireCommand('umount', [folder]);
+      return true;
+    });
   }
 }
 

@@ -41,6 +41,8 @@ export interface KernelFreezer extends Freezer {
 
 interface Frozen {
   readonly superblocks: readonly OpenSuperblock[];
+  /** As long as the superblocks are: nobody can unmount them meanwhile. */
+  isOpen: boolean;
   readonly calledAt: bigint;
   /** The agent thawed by itself, without the guardian. */
   ownThaw: Promise<void> | null;
@@ -109,6 +111,7 @@ class GuardedFreezer implements KernelFreezer {
     const superblocks = openSuperblocks(found);
     const frozen: Frozen = {
       superblocks,
+      isOpen: true,
       calledAt: process.hrtime.bigint(),
       ownThaw: null,
       watchdog: null,
@@ -189,6 +192,8 @@ class GuardedFreezer implements KernelFreezer {
       if (answer?.type === 'report' && answer.report.type === 'thawed' && frozen.ownThaw === null) {
         const { pauseMicroseconds, report } = answer;
         frozen.settled = true;
+        // A writer that waited for the thaw may be followed by umount at once.
+        this.#release(frozen);
         return { pauseMicroseconds, intact: report.intact && !this.#mountedSince(frozen) };
       }
     }
@@ -203,14 +208,21 @@ class GuardedFreezer implements KernelFreezer {
   }
 
   async #finish(frozen: Frozen): Promise<void> {
-    if (frozen.watchdog !== null) clearTimeout(frozen.watchdog);
-    this.#guardian.onGone(() => {});
-    if (this.#guardian.gone && frozen.superblocks.length > 0) await this.#thawAlone(frozen);
-    closeSuperblocks(frozen.superblocks);
+    if (this.#guardian.gone && !frozen.settled) await this.#thawAlone(frozen);
+    this.#release(frozen);
     // A guardian that is still at work on it needs its list: the next agent, if need be, too.
     if (frozen.settled || this.#guardian.gone) removeFreezeList(this.#listPath);
     if (frozen.priorityRaised) setProcessPriority(BACKGROUND_PRIORITY);
     this.#frozen = null;
+  }
+
+  /** Nobody thaws by these any more. */
+  #release(frozen: Frozen): void {
+    if (!frozen.isOpen) return;
+    frozen.isOpen = false;
+    if (frozen.watchdog !== null) clearTimeout(frozen.watchdog);
+    this.#guardian.onGone(() => {});
+    closeSuperblocks(frozen.superblocks);
   }
 
   /** R16: a file system that was mounted after the others were frozen was not frozen. */
