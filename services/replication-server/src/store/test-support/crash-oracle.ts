@@ -28,7 +28,7 @@ export interface OracleState {
   readonly underway: readonly PointContent[];
   readonly deleting: readonly number[];
   readonly pins: readonly number[];
-  readonly changingPin: ChangingPin | null;
+  readonly changingPins: readonly ChangingPin[];
   readonly digestKey: string | null;
 }
 
@@ -56,8 +56,8 @@ export class CrashOracle {
   #underway: PointContent[] = [];
   #deleting = new Set<number>();
   #pins = new Set<number>();
-  /** Asked for and not acknowledged. */
-  #changingPin: ChangingPin | null = null;
+  /** Asked for and not acknowledged: several where acknowledgements were lost. */
+  #changingPins: ChangingPin[] = [];
   #digestKey: Buffer | null = null;
 
   constructor(disks: readonly SourceDisk[]) {
@@ -77,7 +77,7 @@ export class CrashOracle {
       underway: this.#underway,
       deleting: [...this.#deleting],
       pins: [...this.#pins],
-      changingPin: this.#changingPin,
+      changingPins: this.#changingPins,
       digestKey: this.#digestKey?.toString('hex') ?? null,
     };
   }
@@ -91,7 +91,7 @@ export class CrashOracle {
     this.#underway = [...state.underway];
     this.#deleting = new Set(state.deleting);
     this.#pins = new Set(state.pins);
-    this.#changingPin = state.changingPin;
+    this.#changingPins = [...state.changingPins];
     this.#digestKey = state.digestKey === null ? null : Buffer.from(state.digestKey, 'hex');
   }
 
@@ -146,13 +146,13 @@ export class CrashOracle {
   }
 
   pinning(sequence: number, pinned: boolean): void {
-    this.#changingPin = { sequence, pinned };
+    this.#changingPins.push({ sequence, pinned });
   }
 
   pinChanged(sequence: number, pinned: boolean): void {
     if (pinned) this.#pins.add(sequence);
     else this.#pins.delete(sequence);
-    this.#changingPin = null;
+    this.#changingPins = [];
   }
 
   /** After any ending: what is listed, whether it is what was promised, and where to go on from (blocks to send again). */
@@ -224,16 +224,18 @@ export class CrashOracle {
 
   /** Told once, it is promised, also if its acknowledgement never went out. */
   #checkPins(store: StagingStore): void {
-    const changing = this.#changingPin;
     for (const { sequence, pinned } of store.points()) {
       if (pinned === this.#pins.has(sequence)) continue;
-      if (sequence !== changing?.sequence || pinned !== changing.pinned) {
+      const isUnderway = this.#changingPins.some(
+        (changing) => changing.sequence === sequence && changing.pinned === pinned,
+      );
+      if (!isUnderway) {
         throw new Violation(`point ${sequence} is ${pinned ? '' : 'not '}pinned (R12)`);
       }
       if (pinned) this.#pins.add(sequence);
       else this.#pins.delete(sequence);
     }
-    this.#changingPin = null;
+    this.#changingPins = [];
   }
 
   #checkMark(store: StagingStore): Mark | null {
