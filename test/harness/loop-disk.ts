@@ -4,7 +4,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cleanup } from './cleanup.ts';
 import { requireCommand, runCommand } from './command.ts';
-import { waitFor } from './condition.ts';
+import { unmount } from './unmount.ts';
 
 export interface LoopDiskOptions {
   readonly folder: string;
@@ -62,12 +62,8 @@ export class LoopDisk {
     return folder;
   }
 
-  /** Waits while it is busy: an agent that freezes has it open for a moment. */
   async unmount(folder: string): Promise<void> {
-    await waitFor(`${folder} to be unmounted`, async () => {
-      await requireCommand('umount', [folder]);
-      return true;
-    });
+    await unmount(folder);
   }
 }
 

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { CrashOracle, seeded } from '@lms/replication-server/store-test-support';
 import type { OracleState } from '@lms/replication-server/store-test-support';
 import { requireCommand, runCommand } from '../harness/command.ts';
-import { waitFor } from '../harness/condition.ts';
+import { unmount } from '../harness/unmount.ts';
 import { TORTURE_DISKS } from './disks.ts';
 import type { ReportedCall } from './reporting-oracle.ts';
 
@@ -103,11 +103,7 @@ class Place {
   }
 
   async unmount(): Promise<void> {
-    await waitFor(`${this.mountPoint} to be unmounted`, async () => {
-      const { exitCode, stderr } = await runCommand('umount', [this.mountPoint]);
-      if (exitCode !== 0) throw new Error(stderr);
-      return true;
-    });
+    await unmount(this.mountPoint);
     this.#isMounted = false;
   }
 

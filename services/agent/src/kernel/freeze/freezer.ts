@@ -41,8 +41,6 @@ export interface KernelFreezer extends Freezer {
 
 interface Frozen {
   readonly superblocks: readonly OpenSuperblock[];
-  /** As long as the superblocks are: nobody can unmount them meanwhile. */
-  isOpen: boolean;
   readonly calledAt: bigint;
   /** The agent thawed by itself, without the guardian. */
   ownThaw: Promise<void> | null;
@@ -111,7 +109,6 @@ class GuardedFreezer implements KernelFreezer {
     const superblocks = openSuperblocks(found);
     const frozen: Frozen = {
       superblocks,
-      isOpen: true,
       calledAt: process.hrtime.bigint(),
       ownThaw: null,
       watchdog: null,
@@ -138,11 +135,14 @@ class GuardedFreezer implements KernelFreezer {
   async thaw(): Promise<ThawReport> {
     const frozen = this.#frozen;
     if (frozen === null) throw new RangeError('thaw was called while nothing is frozen');
+    let report: ThawReport;
     try {
-      return await this.#thaw(frozen);
+      report = await this.#thaw(frozen);
     } finally {
       await this.#finish(frozen);
     }
+    // Looked for last: a writer that waited for the thaw may be followed by umount at once.
+    return { ...report, intact: report.intact && !this.#mountedSince(frozen) };
   }
 
   async close(): Promise<void> {
@@ -186,15 +186,13 @@ class GuardedFreezer implements KernelFreezer {
   }
 
   async #thaw(frozen: Frozen): Promise<ThawReport> {
-    if (frozen.superblocks.length === 0) return { pauseMicroseconds: 0, intact: this.#find().length === 0 };
+    if (frozen.superblocks.length === 0) return { pauseMicroseconds: 0, intact: true };
     if (frozen.ownThaw === null) {
       const answer = await this.#guardian.request({ type: 'thaw' }, ['report'], THAW_TIMEOUT_MILLISECONDS);
       if (answer?.type === 'report' && answer.report.type === 'thawed' && frozen.ownThaw === null) {
         const { pauseMicroseconds, report } = answer;
         frozen.settled = true;
-        // A writer that waited for the thaw may be followed by umount at once.
-        this.#release(frozen);
-        return { pauseMicroseconds, intact: report.intact && !this.#mountedSince(frozen) };
+        return { pauseMicroseconds, intact: report.intact };
       }
     }
     await this.#thawAlone(frozen);
@@ -208,21 +206,14 @@ class GuardedFreezer implements KernelFreezer {
   }
 
   async #finish(frozen: Frozen): Promise<void> {
-    if (this.#guardian.gone && !frozen.settled) await this.#thawAlone(frozen);
-    this.#release(frozen);
+    if (frozen.watchdog !== null) clearTimeout(frozen.watchdog);
+    this.#guardian.onGone(() => {});
+    if (this.#guardian.gone && frozen.superblocks.length > 0) await this.#thawAlone(frozen);
+    closeSuperblocks(frozen.superblocks);
     // A guardian that is still at work on it needs its list: the next agent, if need be, too.
     if (frozen.settled || this.#guardian.gone) removeFreezeList(this.#listPath);
     if (frozen.priorityRaised) setProcessPriority(BACKGROUND_PRIORITY);
     this.#frozen = null;
-  }
-
-  /** Nobody thaws by these any more. */
-  #release(frozen: Frozen): void {
-    if (!frozen.isOpen) return;
-    frozen.isOpen = false;
-    if (frozen.watchdog !== null) clearTimeout(frozen.watchdog);
-    this.#guardian.onGone(() => {});
-    closeSuperblocks(frozen.superblocks);
   }
 
   /** R16: a file system that was mounted after the others were frozen was not frozen. */
